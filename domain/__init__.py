@@ -1,0 +1,1 @@
+"""The rules of enrollment: pure, typed, without I/O; time is an argument."""

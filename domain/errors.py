@@ -1,0 +1,96 @@
+"""Refusals: the ways a request can be turned down. The docstring of each is its message.
+
+A bad row is no refusal: it is data, reported beside its neighbours (`domain.rows`). Trouble with PostgreSQL
+or Redis is none either: the ledger waits it out.
+"""
+
+import inspect
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """The request was refused."""
+
+    code: ClassVar[str]
+    retry_helps: ClassVar[bool] = False
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__((inspect.getdoc(type(self)) or "").format(**facts))
+
+
+class InvalidRequest(Refusal):
+    """The request cannot be used: {reason}."""
+
+    code = "invalid_request"
+
+
+class PayloadTooLarge(Refusal):
+    """The request has {size} {unit}, at most {limit} are taken at once: send it in parts."""
+
+    code = "payload_too_large"
+
+
+class WorkspaceNotFound(Refusal):
+    """There is no workspace {name!r}: create it, or list those there are."""
+
+    code = "workspace_not_found"
+
+
+class CampaignNotFound(Refusal):
+    """There is no campaign {campaign_id!r}: check the id."""
+
+    code = "campaign_not_found"
+
+
+class JobNotFound(Refusal):
+    """There is no job {job_id!r}: check the id."""
+
+    code = "job_not_found"
+
+
+class SendNotFound(Refusal):
+    """There is no send {send_id!r}: check the id."""
+
+    code = "send_not_found"
+
+
+class JobNotDead(Refusal):
+    """Job {job_id} is {status}: only a dead job can be retried."""
+
+    code = "job_not_dead"
+
+
+class SendNotUnknown(Refusal):
+    """Send {send_id} is {status}: only a send whose outcome is unknown can be resolved."""
+
+    code = "send_not_unknown"
+
+
+class NameTaken(Refusal):
+    """There is a workspace {name!r} already: choose another name."""
+
+    code = "name_taken"
+
+
+class NoSequenceSteps(Refusal):
+    """The campaign has no sequence steps: add at least one before starting it."""
+
+    code = "no_sequence_steps"
+
+
+class NoLeadsEnrolled(Refusal):
+    """The campaign has no leads and no accepted jobs: upsert leads before starting it."""
+
+    code = "no_leads_enrolled"
+
+
+class IdempotencyKeyReused(Refusal):
+    """The idempotency key was used for another request: a new request takes a new key."""
+
+    code = "idempotency_key_reused"
+
+
+class ResultsExpired(Refusal):
+    """The rows of job {job_id} were kept until {expired_at} and are gone: its counts remain."""
+
+    code = "results_expired"

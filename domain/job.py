@@ -1,0 +1,55 @@
+"""A job: one accepted bulk upsert, and what becomes of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+JobStatus = Literal["accepted", "applied", "dead"]
+KeySpace = Literal["user", "celery", "stream", "retry"]
+"""Who chose the idempotency key: users can reach only their own space."""
+
+BATCH_ROWS = 2_000
+BATCH_JOBS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An accepted job as its lane sees it: its number, folded rows, and how often it was tried."""
+
+    number: int
+    rows: int
+    attempts: int
+
+
+def next_batch(waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+    """Choose the jobs to apply together: the oldest, up to a few thousand rows.
+
+    A job that was tried before may have been what failed: it is taken alone, and never stepped over.
+    """
+    rows = 0
+    for count, job in enumerate(waiting):
+        rows += job.rows
+        if count and (rows > BATCH_ROWS or job.attempts):
+            return waiting[:count]
+        if job.attempts:
+            return waiting[:1]
+    return waiting
+
+
+def is_exhausted(job: Waiting, max_attempts: int) -> bool:
+    """Tell whether the job has failed by itself often enough to be set aside as `dead`."""
+    return job.attempts >= max_attempts
+
+
+def segments(jobs: int, earlier: Mapping[int, int]) -> list[range]:
+    """Cut a batch of jobs 1…`jobs` into runs in which no email occurs twice.
+
+    Within such a run the jobs can be merged at once and still count as if applied one after another.
+    `earlier` names, for a job that shares an email with a job before it, the latest of those.
+    """
+    starts = [1]
+    for job in range(2, jobs + 1):
+        if earlier.get(job, 0) >= starts[-1]:
+            starts.append(job)
+    return [range(start, end) for start, end in pairwise([*starts, jobs + 1])]

@@ -1,0 +1,67 @@
+"""Messages of other programs: decoded so that nothing in them can confuse or stop a worker.
+
+kombu's own JSON decoder turns `{"__type__": …}` objects inside a lead into other things, or drops the whole
+message; what it cannot read never reaches a task. Here JSON stays JSON, and an unreadable body becomes a call
+with the one argument `unreadable`, so that the task can bury it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from kombu.serialization import register
+from kombu.utils.json import dumps
+
+from domain.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class BulkUpsertMessage:
+    """The arguments of `leads.bulk_upsert`: `leads` as UTF-8 JSON text."""
+
+    campaign_id: str
+    leads: bytes
+    idempotency_key: str | None
+
+
+def register_plain_json() -> None:
+    """Decode `application/json` without object hooks, in this process."""
+    register("json", dumps, decode, content_type="application/json", content_encoding="utf-8")
+
+
+def decode(body: str | bytes) -> object:
+    """Decode the body of a message; one that is not JSON becomes the arguments of an unreadable call."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        text = body.decode(errors="replace") if isinstance(body, bytes) else body
+        return [[], {"unreadable": f"{error}: {text}"}, {}]
+
+
+def read_bulk_upsert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> BulkUpsertMessage:
+    """Read what a producer sent; `InvalidRequest` says what is wrong with it."""
+    if "unreadable" in kwargs:
+        raise InvalidRequest(reason="the message is not JSON")
+    named = {**dict(zip(("campaign_id", "leads", "idempotency_key"), args, strict=False)), **kwargs}
+    campaign_id, key = named.get("campaign_id"), named.get("idempotency_key")
+    if not isinstance(campaign_id, str):
+        raise InvalidRequest(reason="campaign_id must be a string")
+    if not (key is None or (isinstance(key, str) and is_key(key))):
+        raise InvalidRequest(reason="idempotency_key must be 1 to 255 visible characters")
+    return BulkUpsertMessage(campaign_id, _as_json(named.get("leads")), key)
+
+
+def is_key(key: str) -> bool:
+    """Tell whether an idempotency key has 1 to 255 visible ASCII characters."""
+    return 1 <= len(key) <= 255 and all("!" <= character <= "~" for character in key)  # noqa: PLR2004  # as said
+
+
+def _as_json(leads: object) -> bytes:
+    try:
+        if isinstance(leads, str):
+            return leads.encode()
+        if isinstance(leads, list):
+            return json.dumps(cast("list[object]", leads), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:  # NaN, lone surrogates, endless numbers and nesting
+        raise InvalidRequest(reason=f"leads cannot be JSON: {error}") from None
+    raise InvalidRequest(reason="leads must be a list of objects, or a JSON array as text")

@@ -1,0 +1,79 @@
+"""Nudges: Celery messages that say there is work. Losing one delays, and loses nothing: the sweep nudges again.
+
+| key in Redis                    | holds                                                           |
+|---------------------------------|-----------------------------------------------------------------|
+| `enrollment:nudged:TASK:SUBJECT`| a nudge for this subject is on the queue and not yet taken up   |
+| `enrollment:dead` (stream)      | messages that cannot become a job, see `worker.dead_letters`    |
+
+The flag is set with the nudge and cleared by whoever takes it up, BEFORE looking for work: what arrives after
+the look finds no flag and nudges anew. So a queue holds at most one nudge a campaign, and no wake-up is lost.
+"""
+
+import logging
+import os
+from functools import lru_cache
+
+from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis, RedisError
+
+from worker.endpoints import redis_url
+
+APPLY = "leads.apply"
+RELEASE = "sequencer.release"
+DELIVER = "delivery.deliver"
+
+_EVERYTHING = "all"
+# A nudge that was lost with its worker keeps its flag: for so long at most nobody nudges again.
+_FLAG_SECONDS = 30
+
+log = logging.getLogger(__name__)
+
+
+def apply(campaign_id: str) -> None:
+    """Say that the lane of a campaign has accepted jobs."""
+    _nudge(APPLY, campaign_id)
+
+
+def release(campaign_id: str) -> None:
+    """Say that leads of a campaign may be due."""
+    _nudge(RELEASE, campaign_id)
+
+
+def deliver() -> None:
+    """Say that sends are queued."""
+    _nudge(DELIVER, None)
+
+
+def take_up(task: str, campaign_id: str | None = None) -> None:
+    """Clear the flag of a nudge; to be called before looking for its work."""
+    try:
+        redis().delete(_flag(task, campaign_id))
+    except RedisError as error:
+        log.warning("cannot clear the nudge %s of %s, it will expire: %s", task, campaign_id, error)
+
+
+def redis() -> "Redis":
+    """The Redis client of this process: it gives up in a second, for nobody may wait for a nudge."""
+    return _redis(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _redis(process: int) -> "Redis":
+    del process  # only the key: a connection must not be shared across a fork
+    return Redis.from_url(redis_url(), socket_timeout=1, socket_connect_timeout=1)
+
+
+def _nudge(task: str, campaign_id: str | None) -> None:
+    from worker.celery import app  # noqa: PLC0415  # the app's settings are read only when it is used
+
+    flag = _flag(task, campaign_id)
+    try:
+        if redis().set(flag, 1, nx=True, ex=_FLAG_SECONDS):
+            kwargs = {"campaign_id": campaign_id} if campaign_id else {}
+            app.send_task(task, kwargs=kwargs, retry=False)
+    except (RedisError, BrokerError, OSError) as error:
+        log.warning("cannot nudge %s of %s, the sweep will: %s", task, campaign_id, error)
+
+
+def _flag(task: str, campaign_id: str | None) -> str:
+    return f"enrollment:nudged:{task}:{campaign_id or _EVERYTHING}"

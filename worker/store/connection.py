@@ -1,0 +1,77 @@
+"""The one way to the store: `transaction()`, and what runs `after_commit`.
+
+No session state, so that PgBouncer may sit in between in transaction mode: what a connection must promise is
+set at the begin of each transaction, temporary tables end with theirs, nothing is prepared, no LISTEN, no
+session locks.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from psycopg import Connection as PsycopgConnection
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+from worker.endpoints import database_url
+
+_CONNECT = {
+    "application_name": "enroll",
+    "connect_timeout": 5,
+    # A peer that vanished gives its locks back in seconds, not in the kernel's 15 minutes.
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "prepare_threshold": None,
+}
+
+# A frozen worker loses its transaction, and with it its lane, after 15 s.
+_PROMISES = text(
+    "SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),"
+    " set_config('statement_timeout', '60s', true),"
+    " set_config('idle_in_transaction_session_timeout', '15s', true)"
+)
+
+
+def engine() -> Engine:
+    """The engine of this process; a forked child gets its own."""
+    return _engine(os.getpid())
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Run one transaction: committed at the end, rolled back on an exception, then `after_commit` runs."""
+    with Session(engine(), expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        for action in session.info.get("after_commit", []):
+            action()
+
+
+def after_commit(session: Session, action: Callable[[], object]) -> None:
+    """Have `action` done once the transaction is committed, and only then."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+def psycopg_connection(session: Session) -> PsycopgConnection[Any]:
+    """The driver's own connection under this transaction: COPY needs it."""
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, PsycopgConnection)  # noqa: S101  # the URL's driver is fixed below
+    return connection
+
+
+@lru_cache(maxsize=1)
+def _engine(process: int) -> Engine:
+    del process  # only the key: connections must not be shared across a fork
+    url = make_url(database_url()).set(drivername="postgresql+psycopg")
+    made = create_engine(url, connect_args=_CONNECT, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    event.listen(made, "begin", _promise)
+    return made
+
+
+def _promise(connection: Connection) -> None:
+    connection.execute(_PROMISES)

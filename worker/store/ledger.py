@@ -1,0 +1,221 @@
+"""The ledger of jobs: accepted once, applied in order, dead with a reason, never lost."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound
+from domain.identifiers import public_id, row_key
+from domain.job import KeySpace, Waiting
+from domain.rows import FoldedRows, RowError, fold
+from worker import nudges
+from worker.store import copy_format
+from worker.store.campaigns import find_campaign
+from worker.store.connection import after_commit, transaction
+from worker.store.tables import Campaign, Job
+
+_ROW_ERRORS = TypeAdapter(list[RowError])
+MAX_ERROR_CHARACTERS = 2_000
+
+
+class IdempotencyKey(NamedTuple):
+    """The key of a request, in the space of whoever chose it."""
+
+    space: KeySpace
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A committed job: from here on it cannot be lost. `replayed`: the key had brought it before."""
+
+    job_number: int
+    job_id: str
+    received: int
+    errors: list[RowError]
+    replayed: bool
+
+
+# Two first uses of a key at once: the second insert waits for the first to commit, then does nothing.
+_INSERT = text("""
+INSERT INTO job (
+    workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+) VALUES (
+    :workspace, :campaign, :key_space, :key, :fingerprint,
+    :rows, :row_count, CAST(:row_errors AS jsonb), :duplicate_rows, :received, :duplicates, :errors
+)
+ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
+RETURNING id, created_at
+""")
+
+_OLDEST_ACCEPTED = text("""
+SELECT id, row_count, attempts FROM job
+WHERE campaign_id = :campaign AND status = 'accepted'
+ORDER BY id LIMIT :limit
+""")
+
+# Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
+# not survive the death of PostgreSQL (which is no attempt), so it waits for no disk.
+_COUNT_ATTEMPT = text("UPDATE job SET attempts = attempts + :by WHERE id = ANY(:numbers) AND status = 'accepted'")
+_NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
+
+_NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
+
+_BURY = text("""
+UPDATE job SET status = 'dead', finished_at = now(),
+    last_error = coalesce(last_error, 'its worker was killed each time: the job may need more memory than there is')
+WHERE id = :number AND status = 'accepted'
+""")
+
+_ACCEPT_ANEW = text("""
+INSERT INTO job (
+    workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+)
+SELECT
+    workspace_id, campaign_id, 'retry', CAST(id AS text), fingerprint,
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+FROM job WHERE id = :number
+ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
+""")
+
+# A dead job's rows are kept as long as an applied one's: its retry needs them.
+_FORGET_ROWS = text("""
+UPDATE job SET rows = NULL, row_errors = NULL, duplicate_rows = NULL, outcomes = NULL
+WHERE id IN (
+    SELECT id FROM job
+    WHERE rows IS NOT NULL AND finished_at < now() - CAST(:retention AS interval)
+    ORDER BY finished_at LIMIT 1000
+)
+""")
+
+
+def accept(campaign_id: str, leads: Sequence[object], key: IdempotencyKey | None = None) -> Acceptance:
+    """Take one bulk upsert, from whatever door: judged, folded, and committed as one job.
+
+    The same key and the same request give the job there is; another request is refused.
+    """
+    folded = fold(leads)
+    rows = copy_format.encode(folded.leads)
+    row_errors = _ROW_ERRORS.dump_json(folded.errors)
+    with transaction() as session:
+        campaign = find_campaign(session, campaign_id)
+        fingerprint = _fingerprint(campaign, folded, rows, row_errors)
+        inserted = session.execute(
+            _INSERT,
+            {
+                "workspace": campaign.workspace_number,
+                "campaign": campaign.number,
+                "key_space": key and key.space,
+                "key": key and key.value,
+                "fingerprint": fingerprint,
+                "rows": rows,
+                "row_count": len(folded.leads),
+                "row_errors": row_errors.decode(),
+                "duplicate_rows": [number for pair in folded.duplicates for number in pair],
+                "received": folded.received,
+                "duplicates": len(folded.duplicates),
+                "errors": len(folded.errors),
+            },
+        ).one_or_none()
+        if inserted is None:
+            number, created_at = _replayed(session, campaign, key, fingerprint)
+        else:
+            number, created_at = inserted
+        after_commit(session, lambda: nudges.apply(campaign.public_id))
+    job_id = public_id("job", number, created_at)
+    return Acceptance(number, job_id, folded.received, folded.errors, replayed=inserted is None)
+
+
+def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:
+    """List the accepted jobs of a campaign in the order in which they must be applied."""
+    return [
+        Waiting(*row) for row in session.execute(_OLDEST_ACCEPTED, {"campaign": campaign, "limit": limit})
+    ]
+
+
+def count_attempt(numbers: Sequence[int], by: int = 1) -> None:
+    """Commit, apart from the work, that these jobs are being tried; `by=-1` takes it back."""
+    with transaction() as session:
+        session.execute(_NO_WAIT_FOR_DISK)
+        session.execute(_COUNT_ATTEMPT, {"numbers": list(numbers), "by": by})
+
+
+def note_failure(numbers: Sequence[int], error: BaseException) -> None:
+    """Keep why the jobs failed together; each is taken alone from now on."""
+    reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+    with transaction() as session:
+        session.execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
+
+
+def bury(session: Session, number: int) -> None:
+    """Set a job aside as `dead`; the lane goes on with the next."""
+    session.execute(_BURY, {"number": number})
+
+
+def retry(job_id: str) -> str:
+    """Accept a dead job anew, at the end of its lane; give the id of the new job. Again: the same new job."""
+    with transaction() as session:
+        dead = find_job(session, job_id)
+        if dead.status != "dead" or dead.rows is None:
+            raise JobNotDead(job_id=job_id, status=dead.status)
+        session.execute(_ACCEPT_ANEW, {"number": dead.number})
+        anew = session.exec(
+            select(Job).where(
+                col(Job.workspace_number) == dead.workspace_number,
+                col(Job.key_space) == "retry",
+                col(Job.idempotency_key) == str(dead.number),
+            )
+        ).one()
+        campaign = session.get_one(Campaign, dead.campaign_number)
+        after_commit(session, lambda: nudges.apply(campaign.public_id))
+    return anew.public_id
+
+
+def find_job(session: Session, job_id: str) -> Job:
+    """Read a job by its public id."""
+    key = row_key("job", job_id)
+    found = key and session.exec(
+        select(Job).where(
+            col(Job.number) == key.number,
+            func.date_trunc("milliseconds", col(Job.created_at)) == key.created_at,
+        )
+    ).one_or_none()
+    if not found:
+        raise JobNotFound(job_id=job_id)
+    return found
+
+
+def forget_rows(session: Session, retention: timedelta) -> None:
+    """Drop the rows of jobs finished longer ago than `retention`; their counts stay."""
+    session.execute(_FORGET_ROWS, {"retention": retention})
+
+
+def _replayed(
+    session: Session, campaign: Campaign, key: IdempotencyKey | None, fingerprint: bytes
+) -> tuple[int, datetime]:
+    assert key is not None  # noqa: S101  # without a key nothing conflicts
+    first = session.exec(
+        select(Job).where(
+            col(Job.workspace_number) == campaign.workspace_number,
+            col(Job.key_space) == key.space,
+            col(Job.idempotency_key) == key.value,
+        )
+    ).one()
+    if first.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return first.number, first.created_at
+
+
+def _fingerprint(campaign: Campaign, folded: FoldedRows, rows: bytes, row_errors: bytes) -> bytes:
+    """Tell requests apart by what they ask for, so that the same leads are the same through any door."""
+    return hashlib.sha256(
+        b"\0".join([b"%d %d" % (campaign.number, folded.received), repr(folded.duplicates).encode(), row_errors, rows])
+    ).digest()

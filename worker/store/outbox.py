@@ -1,0 +1,214 @@
+"""The outbox: sends claimed for delivery, and what became of them. Delivery writes no other table.
+
+A claim is a token and a lease (`held_until`). Only whoever holds the token may write the outcome, so a worker that
+was given up for dead cannot overwrite what its successor did.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from domain import send as life_cycle
+from domain.errors import SendNotFound
+from domain.identifiers import public_id, row_key
+from domain.rows import Value
+from domain.send import Resolution
+from worker import nudges
+from worker.store.campaigns import CampaignKey
+from worker.store.connection import after_commit, transaction
+from worker.store.tables import Campaign, Send
+
+LEASE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSend:
+    """One send to hand over, with its template and the lead as it is now."""
+
+    number: int
+    send_id: str
+    campaign: CampaignKey
+    attempts: int
+    released_at: datetime
+    email: str
+    values: Mapping[str, Value]
+    subject: str
+    body_html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Sends held under one token until the lease ends."""
+
+    token: UUID
+    sends: Sequence[ClaimedSend]
+
+
+# Campaigns in random order, so that a large one does not keep the others waiting.
+_CLAIM = text("""
+WITH chosen AS (
+    SELECT queued.id
+    FROM (SELECT id FROM campaign WHERE status = 'running' ORDER BY random()) AS running
+    CROSS JOIN LATERAL (
+        SELECT id FROM send
+        WHERE campaign_id = running.id AND status = 'queued' AND held_until <= now()
+        ORDER BY id LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS queued
+    LIMIT :limit
+), claimed AS (
+    UPDATE send SET
+        claim_token = :token, attempts = attempts + 1,
+        held_until = now() + :lease * interval '1 second'
+    FROM chosen WHERE send.id = chosen.id
+    RETURNING send.id, send.created_at, send.campaign_id, send.lead_id, send.step, send.attempts
+)
+SELECT
+    claimed.id, claimed.created_at, claimed.campaign_id, campaign.created_at AS campaign_created_at,
+    claimed.step, claimed.attempts,
+    lead.email, lead.first_name, lead.company, lead.job_title, lead.custom_variables
+FROM claimed
+JOIN lead ON lead.id = claimed.lead_id
+JOIN campaign ON campaign.id = claimed.campaign_id
+ORDER BY claimed.id
+""")
+
+# The last look before the first byte leaves, for a transport whose repetition can be seen.
+_BEGIN = text("""
+UPDATE send SET status = 'sending', held_until = now() + :lease * interval '1 second'
+WHERE id = :number AND status = 'queued' AND claim_token = :token AND held_until > now()
+    AND EXISTS (SELECT FROM campaign WHERE campaign.id = send.campaign_id AND campaign.status = 'running')
+RETURNING id
+""")
+
+# `unknown` too: the lease of a slow worker ran out, and now it tells after all.
+_FINISH = text("""
+UPDATE send SET status = :status, last_error = :reason, finished_at = now(), claim_token = NULL
+WHERE id = ANY(:numbers) AND claim_token = :token AND status IN ('queued', 'sending', 'unknown')
+""")
+
+_PUT_BACK = text("""
+UPDATE send SET status = 'queued', last_error = :reason, claim_token = NULL,
+    held_until = now() + :delay * interval '1 second'
+WHERE id = ANY(:numbers) AND claim_token = :token AND status IN ('queued', 'sending')
+""")
+
+_EXPIRE = text("UPDATE send SET status = 'unknown' WHERE status = 'sending' AND held_until < now()")
+
+_LEAVE_UNKNOWN = text("""
+UPDATE send SET status = 'unknown', last_error = :reason
+WHERE id = ANY(:numbers) AND claim_token = :token AND status = 'sending'
+""")
+
+
+def claim(session: Session, limit: int) -> Claim:
+    """Take up to `limit` queued sends of running campaigns; nobody else gets them while the lease lasts."""
+    token = uuid4()
+    rows = session.execute(_CLAIM, {"limit": limit, "token": token, "lease": LEASE_SECONDS}).all()
+    steps = _steps(session, {row.campaign_id for row in rows})
+    return Claim(token, [_claimed(row, steps[row.campaign_id][row.step - 1]) for row in rows])
+
+
+def begin(session: Session, token: UUID, number: int) -> bool:
+    """Commit to sending one message now; False when the claim is lost or the campaign no longer runs."""
+    begun = session.execute(_BEGIN, {"number": number, "token": token, "lease": LEASE_SECONDS})
+    return begun.one_or_none() is not None
+
+
+def finish_sent(session: Session, claim: Claim, sends: Sequence[ClaimedSend]) -> None:
+    """Write that these were handed over; their enrollments go on."""
+    _finish(session, claim, sends, "sent", None)
+
+
+def finish_failed(session: Session, claim: Claim, send: ClaimedSend, reason: str) -> None:
+    """Write that this one can never be delivered; its enrollment stops."""
+    _finish(session, claim, [send], "failed", reason)
+
+
+def put_back(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
+    """Queue sends again of which nothing has left; with a reason they wait, longer each time."""
+    delay = life_cycle.retry_delay_seconds(max(send.attempts for send in sends)) if reason else 0
+    session.execute(
+        _PUT_BACK, {"numbers": _numbers(sends), "token": claim.token, "reason": reason, "delay": delay}
+    )
+
+
+def leave_unknown(session: Session, claim: Claim, send: ClaimedSend, reason: str) -> None:
+    """Write that nobody can tell whether this one has left; a person resolves it."""
+    session.execute(_LEAVE_UNKNOWN, {"numbers": [send.number], "token": claim.token, "reason": reason})
+
+
+def expire(session: Session) -> None:
+    """Mark sends `unknown` whose worker died between the first byte and the outcome."""
+    session.execute(_EXPIRE)
+
+
+def resolve_send(send_id: str, resolution: Resolution) -> Send:
+    """Settle a send whose outcome is unknown: `sent` goes on, `notSent` queues it again."""
+    with transaction() as session:
+        send = _lock_send(session, send_id)
+        send.status = life_cycle.resolve(send.status, resolution, send_id=send_id)
+        send.claim_token = None
+        now = session.execute(select(func.now())).scalar_one()
+        send.held_until = now
+        send.finished_at = now if send.status == "sent" else None
+        campaign = session.get_one(Campaign, send.campaign_number)
+        after_commit(session, lambda: nudges.release(campaign.public_id))
+        after_commit(session, nudges.deliver)
+    return send
+
+
+def _finish(
+    session: Session, claim: Claim, sends: Sequence[ClaimedSend], status: str, reason: str | None
+) -> None:
+    session.execute(
+        _FINISH, {"numbers": _numbers(sends), "token": claim.token, "status": status, "reason": reason}
+    )
+    for campaign in {send.campaign for send in sends}:
+        after_commit(session, lambda campaign=campaign: nudges.release(campaign.public_id))
+
+
+def _numbers(sends: Sequence[ClaimedSend]) -> list[int]:
+    return [send.number for send in sends]
+
+
+def _steps(session: Session, campaigns: set[int]) -> dict[int, list[dict[str, Any]]]:
+    chosen = select(Campaign.number, Campaign.sequence_steps).where(col(Campaign.number).in_(campaigns))
+    return dict(session.exec(chosen).all()) if campaigns else {}
+
+
+def _claimed(row: Any, step: Mapping[str, str]) -> ClaimedSend:
+    standard = {
+        "email": row.email, "firstName": row.first_name, "company": row.company, "jobTitle": row.job_title
+    }
+    return ClaimedSend(
+        number=row.id,
+        send_id=public_id("send", row.id, row.created_at),
+        campaign=CampaignKey.of_row(row.campaign_id, row.campaign_created_at),
+        attempts=row.attempts,
+        released_at=row.created_at,
+        email=row.email,
+        values={**row.custom_variables, **standard},
+        subject=step["subject"],
+        body_html=step["bodyHtml"],
+    )
+
+
+def _lock_send(session: Session, send_id: str) -> Send:
+    key = row_key("send", send_id)
+    found = key and session.exec(
+        select(Send)
+        .where(
+            col(Send.number) == key.number,
+            func.date_trunc("milliseconds", col(Send.created_at)) == key.created_at,
+        )
+        .with_for_update()
+    ).one_or_none()
+    if not found:
+        raise SendNotFound(send_id=send_id)
+    return found

@@ -1,0 +1,71 @@
+"""Release: due enrollments of a running campaign become sends, in its lane.
+
+`settle` and `release` are `domain.sequence` as set-based SQL; a property test holds them equal.
+"""
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+CHUNK = 2_000
+
+# FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk.
+_RUNNING = text("SELECT status = 'running' FROM campaign WHERE id = :campaign FOR SHARE")
+
+_SETTLE = text("""
+WITH finished AS (
+    SELECT id, lead_id, step, status, finished_at FROM send
+    WHERE campaign_id = :campaign AND status IN ('sent', 'failed') AND NOT settled
+    ORDER BY id LIMIT :chunk
+), settled AS (
+    UPDATE send SET settled = true FROM finished WHERE send.id = finished.id
+), delay AS (
+    SELECT array_agg(CAST(step -> 'delayDays' AS integer) ORDER BY place) AS days
+    FROM campaign, jsonb_array_elements(sequence_steps) WITH ORDINALITY AS steps (step, place)
+    WHERE campaign.id = :campaign
+), moved AS (
+    UPDATE lead SET
+        status = CASE
+            WHEN finished.status = 'failed' THEN 'stopped'
+            WHEN finished.step >= cardinality(delay.days) THEN 'completed'
+            ELSE 'active'
+        END,
+        stop_reason = CASE WHEN finished.status = 'failed' THEN 'failed' END,
+        due_at = CASE
+            WHEN finished.status = 'sent' THEN
+                finished.finished_at + delay.days[finished.step + 1] * interval '24 hours'
+        END
+    FROM finished, delay
+    WHERE lead.id = finished.lead_id AND lead.position = finished.step AND lead.status = 'active'
+)
+SELECT count(*) FROM finished
+""")
+
+# The order of due_at alone: leads due at one moment go in any order.
+_RELEASE = text("""
+WITH due AS (
+    SELECT id FROM lead
+    WHERE campaign_id = :campaign AND due_at <= now()
+    ORDER BY due_at LIMIT :chunk
+), released AS (
+    UPDATE lead SET status = 'active', position = position + 1, due_at = NULL
+    FROM due WHERE lead.id = due.id
+    RETURNING lead.id, lead.position
+), queued AS (
+    INSERT INTO send (campaign_id, lead_id, step)
+    SELECT :campaign, id, position FROM released ORDER BY id
+    ON CONFLICT ON CONSTRAINT send_lead_step DO NOTHING
+)
+SELECT count(*) FROM released
+""")
+
+
+def settle(session: Session, campaign: int) -> int:
+    """Move enrollments on whose send is finished; give how many sends were settled, `CHUNK` at most."""
+    return session.execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
+
+
+def release(session: Session, campaign: int) -> int:
+    """Queue the next step of leads that are due, if the campaign runs; give how many, `CHUNK` at most."""
+    if not session.execute(_RUNNING, {"campaign": campaign}).scalar_one():
+        return 0
+    return session.execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
