@@ -3,11 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 JobStatus = Literal["accepted", "applied", "dead"]
 KeySpace = Literal["user", "celery", "stream", "retry"]
 """Who chose the idempotency key: users can reach only their own space."""
+
+
+
+class IdempotencyKey(NamedTuple):
+    """The key of a request, in the space of whoever chose it."""
+
+    space: KeySpace
+    value: str
+
 
 BATCH_ROWS = 2_000
 BATCH_JOBS = 200

@@ -1,10 +1,10 @@
-"""The turns of a lane: apply what was accepted, release who is due, in short transactions one after another.
+"""The turn of a lane: apply what was accepted, release who is due, in short transactions one after another.
 
-A turn is bounded, then the worker goes on to the next campaign that has work. What a turn leaves behind, its
-caller nudges about.
+Whoever holds the lane does all its work, whatever nudged it: so a worker that lost the lane to a later one may
+leave, and nothing waits for a sweep. A turn is bounded, then the worker goes on to the next campaign that has work.
 """
 
-from collections.abc import Callable
+import logging
 from enum import Enum, auto
 from time import monotonic
 
@@ -12,12 +12,15 @@ from sqlmodel import Session
 
 from domain.job import BATCH_JOBS, Waiting, is_exhausted, next_batch
 from worker import nudges
+from worker.patience import until_done
 from worker.settings import settings
 from worker.store import lane, ledger, merging, releasing
 from worker.store.connection import after_commit, transaction
-from worker.store.trouble import is_store_trouble
+from worker.store.trouble import is_store_trouble, reason_of
 
 TURN_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Move(Enum):
@@ -28,35 +31,14 @@ class Move(Enum):
     LANE_TAKEN = auto()
 
 
-class StoreTrouble(Exception):
-    """PostgreSQL could not do the work now: wait, then go on. `clean_up` is to be done first."""
-
-    def __init__(self, clean_up: Callable[[], object]) -> None:
-        super().__init__(type(self).__doc__)
-        self.clean_up = clean_up
-
-
-def apply_turn(campaign: int) -> bool:
-    """Apply accepted jobs in order, then release who became due; True when work was left behind."""
+def take_turn(campaign: int) -> bool:
+    """Apply and release until nothing is left or the turn is over; True when work may be left behind."""
     deadline = monotonic() + TURN_SECONDS
-    move = _apply_batch(campaign, wait=True)
-    while move is Move.PROGRESS and monotonic() < deadline:
-        release_due(campaign, deadline)
-        move = _apply_batch(campaign, wait=False)
-    return release_due(campaign, deadline) or move is Move.PROGRESS
-
-
-def release_turn(campaign: int) -> bool:
-    """Take note of finished sends and release who is due; True when work was left behind."""
-    return release_due(campaign, monotonic() + TURN_SECONDS, wait=True)
-
-
-def release_due(campaign: int, deadline: float, *, wait: bool = False) -> bool:
-    """Settle and release chunk after chunk; True when the deadline came first."""
-    while (move := _release_chunk(campaign, wait=wait)) is Move.PROGRESS:
+    moves = {_apply_batch(campaign, wait=True), _release_chunk(campaign)}
+    while Move.PROGRESS in moves:
         if monotonic() >= deadline:
             return True
-        wait = False
+        moves = {_apply_batch(campaign, wait=False), _release_chunk(campaign)}
     return False
 
 
@@ -87,13 +69,16 @@ def _apply(session: Session, campaign: int, batch: list[Waiting]) -> None:
 def _after_failure(numbers: list[int], error: Exception) -> None:
     """A failure of the jobs counts against them; trouble with the store takes the attempt back."""
     if is_store_trouble(error):
-        raise StoreTrouble(lambda: ledger.count_attempt(numbers, by=-1)) from error
-    ledger.note_failure(numbers, error)
+        log.warning("jobs %s wait, the store is in trouble: %s", numbers, reason_of(error))
+        until_done(lambda: ledger.count_attempt(numbers, by=-1))
+    else:
+        log.error("jobs %s could not be applied: %s", numbers, reason_of(error))
+        until_done(lambda: ledger.note_failure(numbers, error))
 
 
-def _release_chunk(campaign: int, *, wait: bool) -> Move:
+def _release_chunk(campaign: int) -> Move:
     with transaction() as session:
-        if not lane.take(session, campaign, wait=wait):
+        if not lane.take(session, campaign, wait=False):
             return Move.LANE_TAKEN
         settled = releasing.settle(session, campaign)
         released = releasing.release(session, campaign)

@@ -7,12 +7,14 @@ with the one argument `unreadable`, so that the task can bury it.
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, cast
 
 from kombu.serialization import register
 from kombu.utils.json import dumps
 
 from domain.errors import InvalidRequest
+from domain.job import IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ def decode(body: str | bytes) -> object:
 
 def read_bulk_upsert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> BulkUpsertMessage:
     """Read what a producer sent; `InvalidRequest` says what is wrong with it."""
-    if "unreadable" in kwargs:
-        raise InvalidRequest(reason="the message is not JSON")
+    _refuse_unreadable(kwargs)
     named = {**dict(zip(("campaign_id", "leads", "idempotency_key"), args, strict=False)), **kwargs}
     campaign_id, key = named.get("campaign_id"), named.get("idempotency_key")
     if not isinstance(campaign_id, str):
@@ -51,9 +52,31 @@ def read_bulk_upsert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> BulkUpser
     return BulkUpsertMessage(campaign_id, _as_json(named.get("leads")), key)
 
 
+def read_campaign_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Read the argument of a nudge."""
+    _refuse_unreadable(kwargs)
+    campaign_id = kwargs.get("campaign_id", args[0] if args else None)
+    if not isinstance(campaign_id, str):
+        raise InvalidRequest(reason="campaign_id must be a string")
+    return campaign_id
+
+
+def key_of(message: BulkUpsertMessage, task_id: str) -> IdempotencyKey:
+    """The key under which a message becomes a job: its own, or its task id, so that a message twice is one job."""
+    if message.idempotency_key is not None:
+        return IdempotencyKey("user", message.idempotency_key)
+    # A task id is whatever the producer made up: hashed where it is not an ordinary one.
+    return IdempotencyKey("celery", task_id if is_key(task_id) else sha256(task_id.encode(errors="replace")).hexdigest())
+
+
 def is_key(key: str) -> bool:
     """Tell whether an idempotency key has 1 to 255 visible ASCII characters."""
     return 1 <= len(key) <= 255 and all("!" <= character <= "~" for character in key)  # noqa: PLR2004  # as said
+
+
+def _refuse_unreadable(kwargs: dict[str, Any]) -> None:
+    if "unreadable" in kwargs:
+        raise InvalidRequest(reason="the message is not JSON")
 
 
 def _as_json(leads: object) -> bytes:

@@ -68,7 +68,7 @@ def psycopg_connection(session: Session) -> PsycopgConnection[Any]:
 def _engine(process: int) -> Engine:
     del process  # only the key: connections must not be shared across a fork
     url = make_url(database_url()).set(drivername="postgresql+psycopg")
-    made = create_engine(url, connect_args=_CONNECT, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    made = create_engine(url, connect_args=_CONNECT, pool_pre_ping=True, hide_parameters=True)
     event.listen(made, "begin", _promise)
     return made
 

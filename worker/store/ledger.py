@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import func, text
@@ -12,23 +11,17 @@ from sqlmodel import Session, col, select
 
 from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound
 from domain.identifiers import public_id, row_key
-from domain.job import KeySpace, Waiting
+from domain.job import IdempotencyKey, Waiting
 from domain.rows import FoldedRows, RowError, fold
 from worker import nudges
 from worker.store import copy_format
 from worker.store.campaigns import find_campaign
 from worker.store.connection import after_commit, transaction
 from worker.store.tables import Campaign, Job
+from worker.store.trouble import reason_of
 
 _ROW_ERRORS = TypeAdapter(list[RowError])
 MAX_ERROR_CHARACTERS = 2_000
-
-
-class IdempotencyKey(NamedTuple):
-    """The key of a request, in the space of whoever chose it."""
-
-    space: KeySpace
-    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +56,13 @@ ORDER BY id LIMIT :limit
 
 # Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
 # not survive the death of PostgreSQL (which is no attempt), so it waits for no disk.
-_COUNT_ATTEMPT = text("UPDATE job SET attempts = attempts + :by WHERE id = ANY(:numbers) AND status = 'accepted'")
+_COUNT_ATTEMPT = text("UPDATE job SET attempts = greatest(attempts + :by, 0) WHERE id = ANY(:numbers) AND status = 'accepted'")
 _NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
 
 _BURY = text("""
-UPDATE job SET status = 'dead', finished_at = now(),
+UPDATE job SET status = 'dead', finished_at = statement_timestamp(),
     last_error = coalesce(last_error, 'its worker was killed each time: the job may need more memory than there is')
 WHERE id = :number AND status = 'accepted'
 """)
@@ -150,7 +143,7 @@ def count_attempt(numbers: Sequence[int], by: int = 1) -> None:
 
 def note_failure(numbers: Sequence[int], error: BaseException) -> None:
     """Keep why the jobs failed together; each is taken alone from now on."""
-    reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+    reason = reason_of(error).replace("\0", "")[:MAX_ERROR_CHARACTERS]
     with transaction() as session:
         session.execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
 

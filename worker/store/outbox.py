@@ -26,9 +26,9 @@ from worker.store.tables import Campaign, Send
 LEASE_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClaimedSend:
-    """One send to hand over, with its template and the lead as it is now."""
+    """One send to hand over, with its template and the lead as it is now; each claim of a send is one of its own."""
 
     number: int
     send_id: str
@@ -125,9 +125,9 @@ def finish_sent(session: Session, claim: Claim, sends: Sequence[ClaimedSend]) ->
     _finish(session, claim, sends, "sent", None)
 
 
-def finish_failed(session: Session, claim: Claim, send: ClaimedSend, reason: str) -> None:
-    """Write that this one can never be delivered; its enrollment stops."""
-    _finish(session, claim, [send], "failed", reason)
+def finish_failed(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
+    """Write that these can never be delivered; their enrollments stop."""
+    _finish(session, claim, sends, "failed", reason)
 
 
 def put_back(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
@@ -138,9 +138,11 @@ def put_back(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reaso
     )
 
 
-def leave_unknown(session: Session, claim: Claim, send: ClaimedSend, reason: str) -> None:
-    """Write that nobody can tell whether this one has left; a person resolves it."""
-    session.execute(_LEAVE_UNKNOWN, {"numbers": [send.number], "token": claim.token, "reason": reason})
+def leave_unknown(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
+    """Write that nobody can tell whether these have left; a person resolves them."""
+    session.execute(
+        _LEAVE_UNKNOWN, {"numbers": _numbers(sends), "token": claim.token, "reason": reason}
+    )
 
 
 def expire(session: Session) -> None:

@@ -1,16 +1,31 @@
 """Trouble with the store, told apart from a failure of the work: trouble is waited out, never counted."""
 
-from psycopg.errors import QueryCanceled
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg.errors import QueryCanceled, ReadOnlySqlTransaction
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 def is_store_trouble(error: BaseException) -> bool:
-    """Tell whether PostgreSQL was out of reach, shutting down, full, locked or deadlocked.
+    """Tell whether PostgreSQL was out of reach, shutting down, failing over, full, locked or deadlocked.
 
     A statement that ran into its time limit is no trouble of the store: a job that always does must end up
     `dead` instead of holding its lane for ever.
     """
-    if isinstance(error, OperationalError):
-        return not isinstance(error.orig, QueryCanceled)
-    return isinstance(error, InterfaceError | PoolTimeout)
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    if isinstance(error.orig, QueryCanceled):
+        return False
+    return (
+        isinstance(error, OperationalError | InterfaceError)
+        or isinstance(error.orig, ReadOnlySqlTransaction)
+        or error.connection_invalidated
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Say what went wrong without quoting rows: PostgreSQL's detail and context may hold a lead's values."""
+    if not isinstance(error, DBAPIError):
+        return f"{type(error).__name__}: {error}"
+    diagnosis = getattr(error.orig, "diag", None)
+    message = getattr(diagnosis, "message_primary", None) or str(error.orig).partition("\n")[0]
+    return f"{type(error.orig).__name__}: {message}"

@@ -1,0 +1,152 @@
+"""The Celery tasks, in the order in which things happen. Each is a short pipeline of named steps.
+
+A task never raises because PostgreSQL or Redis is out of reach: Celery would acknowledge its message, which would be
+gone. It waits; and a worker that is to stop meanwhile gives the message back to the queue.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from celery import Task
+from celery.exceptions import Reject
+from celery.signals import worker_shutting_down
+
+from domain.bulk_upsert import Limits, leads_of_list
+from domain.errors import Refusal
+from worker import dead_letters, nudges
+from worker.celery import app
+from worker.delivering import deliver_turn
+from worker.enrolling import take_turn
+from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
+from worker.patience import WorkerStopping, stop_waiting, until_done
+from worker.settings import settings
+from worker.store import ledger, outbox, sweeping
+from worker.store.campaigns import find_campaign
+from worker.store.connection import transaction
+from worker.transport import Transport, open_transport
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@app.task(name="leads.bulk_upsert", bind=True)
+def bulk_upsert(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+    """Accept the leads of a message as one job, or bury the message."""
+
+    def accept() -> None:
+        message = read_bulk_upsert(args, kwargs)
+        ledger.accept(message.campaign_id, _leads(message), key_of(message, str(self.request.id)))
+
+    _or_bury(self.name, args, kwargs, accept)
+
+
+@app.task(name=nudges.APPLY)
+def apply(*args: Any, **kwargs: Any) -> None:
+    """Take a turn in the lane of a campaign that has accepted jobs."""
+    _or_bury(nudges.APPLY, args, kwargs, lambda: _turn(nudges.APPLY, read_campaign_id(args, kwargs)))
+
+
+@app.task(name=nudges.RELEASE)
+def release(*args: Any, **kwargs: Any) -> None:
+    """Take a turn in the lane of a campaign that may have due leads; of every such campaign when none is named."""
+
+    def release_one_or_all() -> None:
+        if any(args) or kwargs.get("campaign_id") is not None:
+            _turn(nudges.RELEASE, read_campaign_id(args, kwargs))
+        else:
+            _nudge_releases()
+
+    _or_bury(nudges.RELEASE, args, kwargs, release_one_or_all)
+
+
+@app.task(name=nudges.DELIVER)
+def deliver(*_args: Any, **_kwargs: Any) -> None:
+    """Hand over queued sends."""
+    nudges.take_up(nudges.DELIVER)
+    if _patiently(lambda: deliver_turn(_transport())):
+        nudges.deliver()
+
+
+@app.task(name="maintenance.sweep")
+def sweep(*_args: Any, **_kwargs: Any) -> None:
+    """Find what a lost nudge, a dead worker or the passing of time left behind."""
+    _patiently(_expire)
+    _patiently(_nudge_lanes)
+    _patiently(_nudge_releases)
+    _patiently(_nudge_delivery)
+
+
+@worker_shutting_down.connect
+def _on_shutdown(**_: Any) -> None:
+    stop_waiting()
+
+
+def _leads(message: BulkUpsertMessage) -> list[object]:
+    return leads_of_list(message.leads, Limits(settings().max_leads, settings().max_body_bytes))
+
+
+def _turn(task: str, campaign_id: str) -> None:
+    nudges.take_up(task, campaign_id)
+    with transaction() as session:
+        campaign = find_campaign(session, campaign_id)
+    if take_turn(campaign.number):
+        nudges.apply(campaign.public_id)
+
+
+def _expire() -> None:
+    with transaction() as session:
+        outbox.expire(session)
+        ledger.forget_rows(session, timedelta(days=settings().retention_days))
+
+
+def _nudge_lanes() -> None:
+    with transaction() as session:
+        lanes = sweeping.lanes_with_jobs(session)
+    for campaign in lanes:
+        nudges.apply(campaign.public_id)
+
+
+def _nudge_releases() -> None:
+    with transaction() as session:
+        campaigns = sweeping.campaigns_to_release(session)
+    for campaign in campaigns:
+        nudges.release(campaign.public_id)
+
+
+def _nudge_delivery() -> None:
+    with transaction() as session:
+        waiting = sweeping.sends_are_waiting(session)
+    if waiting:
+        nudges.deliver()
+
+
+def _or_bury(task: str, args: tuple[Any, ...], kwargs: dict[str, Any], action: Callable[[], None]) -> None:
+    """Do it; a message that is refused, or that breaks us, goes to the dead letters instead of getting lost."""
+    try:
+        _patiently(action)
+    except Refusal as refusal:
+        reason = f"{refusal.code}: {refusal}"
+    except Reject:
+        raise
+    except Exception as error:
+        log.exception("%s failed", task)
+        reason = f"internal_error: {type(error).__name__}"
+    else:
+        return
+    _patiently(lambda: dead_letters.bury(reason, {"task": task, "args": args, "kwargs": kwargs}))
+
+
+def _patiently(action: Callable[[], T]) -> T:
+    try:
+        return until_done(action)
+    except WorkerStopping:
+        raise Reject("the worker is to stop", requeue=True) from None
+
+
+@lru_cache(maxsize=1)
+def _transport() -> Transport:
+    return open_transport(settings().effective_transport_url)
