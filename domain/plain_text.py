@@ -25,10 +25,9 @@ _blanks = re.compile(r"[ \t\r\n\f\xa0]+")
 _placeholder = re.compile(r"\0([0-9]+)\0")
 
 _BREAKS = dict.fromkeys(
-    "address article aside body br center dd div dt figcaption figure footer form header hr html li main nav"
-    " section tr".split(),
+    ["address", "article", "aside", "body", "br", "center", "dd", "div", "dt", "figcaption", "figure", "footer", "form", "header", "hr", "html", "li", "main", "nav", "section", "tr"],
     "\n",
-) | dict.fromkeys("blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul".split(), "\n\n")
+) | dict.fromkeys(["blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"], "\n\n")
 _BULLET = "- "
 
 

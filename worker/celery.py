@@ -1,9 +1,11 @@
 """The Celery app: `celery -A worker worker`, `celery -A worker beat`."""
 
+from typing import Any
+
 from celery import Celery
 
 from worker import messages
 
 messages.register_plain_json()
-app = Celery("enroll", include=["worker.tasks"])
+app: Any = Celery("enroll", include=["worker.tasks", "worker.signals"])
 app.config_from_object("worker.celery_settings")

@@ -1,6 +1,6 @@
 """How Celery is set up, each line against a fault that was seen."""
 
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from worker.endpoints import redis_url
 from worker.settings import settings

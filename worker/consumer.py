@@ -1,36 +1,37 @@
-"""Celery's consumer, with one change: what it would log and drop goes to the dead letters instead."""
+"""Celery's consumer, with one change: what it would log in full and drop goes to the dead letters instead."""
 
-from typing import Any
+import logging
+from typing import Any, cast
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 from worker import dead_letters
+from worker.patience import until_done
+
+log = logging.getLogger(__name__)
 
 
-class Consumer(CeleryConsumer):
-    """Buries what cannot be given to a task."""
+class Consumer(cast("Any", CeleryConsumer)):
+    """Buries what cannot be given to a task; lead data in it must not reach the logs."""
 
-    def on_unknown_message(self, body: Any, message: Any) -> None:
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  # Celery's signature
         """No task message at all."""
-        _bury("not_a_task", message)
-        super().on_unknown_message(body, message)
+        self._bury("not_a_task", message)
 
-    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002  # as above
         """A task that we do not have."""
-        _bury("unknown_task", message)
-        super().on_unknown_task(body, message, exc)
+        self._bury("unknown_task", message)
 
-    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002  # as above
         """A task message that breaks the protocol."""
-        _bury("invalid_message", message)
-        super().on_invalid_task(body, message, exc)
+        self._bury("invalid_message", message)
 
-    def on_decode_error(self, message: Any, exc: Exception) -> None:
+    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ARG002  # as above
         """A body in an encoding or content type that we do not take."""
-        _bury("unreadable", message)
-        super().on_decode_error(message, exc)
+        self._bury("unreadable", message)
 
-
-def _bury(reason: str, message: Any) -> None:
-    body = message.body
-    dead_letters.bury(reason, body.decode(errors="replace") if isinstance(body, bytes) else str(body))
+    def _bury(self, reason: str, message: Any) -> None:
+        body = message.body
+        text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+        until_done(lambda: dead_letters.bury(reason, {"headers": message.headers, "body": text}))
+        message.reject_log_error(log, self.connection_errors)

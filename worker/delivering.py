@@ -16,6 +16,7 @@ from worker.settings import settings
 from worker.store import outbox
 from worker.store.connection import transaction
 from worker.store.outbox import Claim, ClaimedSend
+from worker.telemetry import where_and_what
 from worker.transport import Message, Rejected, Transport, TransportUnavailable
 
 BATCH = 100
@@ -103,8 +104,8 @@ def _hand_over(transport: Transport, send: ClaimedSend, *, if_unexpected: Fate) 
         return Outcome(Fate.FAILED, str(rejection))
     except TransportUnavailable as trouble:
         return Outcome(Fate.TRANSPORT_UNAVAILABLE, str(trouble))
-    except Exception as error:
-        log.exception("send %s could not be handed over", send.send_id)
+    except Exception as error:  # noqa: BLE001  # a transport may fail in any way; none may hold up the others
+        log.error("send %s could not be handed over: %s", send.send_id, where_and_what(error))
         return Outcome(fate_of_an_error, f"{type(error).__name__}: {error}")
     return Outcome(Fate.SENT)
 

@@ -52,7 +52,7 @@ def _apply_batch(campaign: int, *, wait: bool) -> Move:
             if not batch:
                 return Move.NOTHING_TO_DO
             _apply(session, campaign, batch)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
         _after_failure([job.number for job in batch], error)
     return Move.PROGRESS
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
-from kombu.serialization import register
-from kombu.utils.json import dumps
+from kombu import serialization
+from kombu.utils import json as kombu_json
 
 from domain.errors import InvalidRequest
 from domain.job import IdempotencyKey
@@ -28,7 +28,9 @@ class BulkUpsertMessage:
 
 def register_plain_json() -> None:
     """Decode `application/json` without object hooks, in this process."""
-    register("json", dumps, decode, content_type="application/json", content_encoding="utf-8")
+    cast("Any", serialization).register(
+        "json", cast("Any", kombu_json).dumps, decode, content_type="application/json", content_encoding="utf-8"
+    )
 
 
 def decode(body: str | bytes) -> object:
@@ -37,7 +39,8 @@ def decode(body: str | bytes) -> object:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         text = body.decode(errors="replace") if isinstance(body, bytes) else body
-        return [[], {"unreadable": f"{error}: {text}"}, {}]
+        no_options: dict[str, object] = {}
+        return ((), {"unreadable": f"{error}: {text}"}, no_options)
 
 
 def read_bulk_upsert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> BulkUpsertMessage:
@@ -62,11 +65,13 @@ def read_campaign_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def key_of(message: BulkUpsertMessage, task_id: str) -> IdempotencyKey:
-    """The key under which a message becomes a job: its own, or its task id, so that a message twice is one job."""
+    """Give the key of the job that a message becomes: its own, or its task id, so that a message twice is one job."""
     if message.idempotency_key is not None:
         return IdempotencyKey("user", message.idempotency_key)
     # A task id is whatever the producer made up: hashed where it is not an ordinary one.
-    return IdempotencyKey("celery", task_id if is_key(task_id) else sha256(task_id.encode(errors="replace")).hexdigest())
+    return IdempotencyKey(
+        "celery", task_id if is_key(task_id) else sha256(task_id.encode(errors="replace")).hexdigest()
+    )
 
 
 def is_key(key: str) -> bool:

@@ -12,9 +12,12 @@ the look finds no flag and nudges anew. So a queue holds at most one nudge a cam
 import logging
 import os
 from functools import lru_cache
+from typing import Any, cast
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from worker.endpoints import redis_url
 
@@ -52,15 +55,18 @@ def take_up(task: str, campaign_id: str | None = None) -> None:
         log.warning("cannot clear the nudge %s of %s, it will expire: %s", task, campaign_id, error)
 
 
-def redis() -> "Redis":
-    """The Redis client of this process: it gives up in a second, for nobody may wait for a nudge."""
+def redis() -> Redis:
+    """Give the Redis client of this process: it gives up in a second, for nobody may wait for a nudge."""
     return _redis(os.getpid())
 
 
 @lru_cache(maxsize=1)
-def _redis(process: int) -> "Redis":
+def _redis(process: int) -> Redis:
     del process  # only the key: a connection must not be shared across a fork
-    return Redis.from_url(redis_url(), socket_timeout=1, socket_connect_timeout=1)
+    # Its own retries would take seconds where Redis is down, and the sweep makes up for a nudge anyway.
+    return cast("Any", Redis).from_url(
+        redis_url(), socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
 
 
 def _nudge(task: str, campaign_id: str | None) -> None:

@@ -10,9 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from celery import Task
 from celery.exceptions import Reject
-from celery.signals import worker_shutting_down
 
 from domain.bulk_upsert import Limits, leads_of_list
 from domain.errors import Refusal
@@ -21,27 +19,31 @@ from worker.celery import app
 from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
-from worker.patience import WorkerStopping, stop_waiting, until_done
+from worker.patience import WorkerStopping, until_done
 from worker.settings import settings
 from worker.store import ledger, outbox, sweeping
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
+from worker.telemetry import where_and_what
 from worker.transport import Transport, open_transport
 
 T = TypeVar("T")
 
+BULK_UPSERT = "leads.bulk_upsert"
+SWEEP = "maintenance.sweep"
+
 log = logging.getLogger(__name__)
 
 
-@app.task(name="leads.bulk_upsert", bind=True)
-def bulk_upsert(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+@app.task(name=BULK_UPSERT, bind=True)
+def bulk_upsert(self: Any, *args: Any, **kwargs: Any) -> None:
     """Accept the leads of a message as one job, or bury the message."""
 
     def accept() -> None:
         message = read_bulk_upsert(args, kwargs)
         ledger.accept(message.campaign_id, _leads(message), key_of(message, str(self.request.id)))
 
-    _or_bury(self.name, args, kwargs, accept)
+    _or_bury(BULK_UPSERT, args, kwargs, accept)
 
 
 @app.task(name=nudges.APPLY)
@@ -71,18 +73,13 @@ def deliver(*_args: Any, **_kwargs: Any) -> None:
         nudges.deliver()
 
 
-@app.task(name="maintenance.sweep")
+@app.task(name=SWEEP)
 def sweep(*_args: Any, **_kwargs: Any) -> None:
     """Find what a lost nudge, a dead worker or the passing of time left behind."""
     _patiently(_expire)
     _patiently(_nudge_lanes)
     _patiently(_nudge_releases)
     _patiently(_nudge_delivery)
-
-
-@worker_shutting_down.connect
-def _on_shutdown(**_: Any) -> None:
-    stop_waiting()
 
 
 def _leads(message: BulkUpsertMessage) -> list[object]:
@@ -132,8 +129,8 @@ def _or_bury(task: str, args: tuple[Any, ...], kwargs: dict[str, Any], action: C
         reason = f"{refusal.code}: {refusal}"
     except Reject:
         raise
-    except Exception as error:
-        log.exception("%s failed", task)
+    except Exception as error:  # noqa: BLE001  # Celery would drop the message
+        log.error("%s failed: %s", task, where_and_what(error))
         reason = f"internal_error: {type(error).__name__}"
     else:
         return

@@ -56,7 +56,7 @@ def start_campaign(campaign_id: str) -> Campaign:
         started = life_cycle.start(
             campaign.status,
             has_steps=bool(campaign.sequence_steps),
-            has_leads=bool(session.execute(_HAS_LEADS, {"campaign": campaign.number}).scalar_one()),
+            has_leads=bool(session.connection().execute(_HAS_LEADS, {"campaign": campaign.number}).scalar_one()),
         )
         if campaign.status != started:
             campaign.status = started
@@ -102,4 +102,4 @@ def _find(session: Session, campaign_id: str, *, lock: bool) -> Campaign:
 
 
 def _now(session: Session) -> datetime:
-    return session.execute(text("SELECT now()")).scalar_one()
+    return session.connection().execute(text("SELECT now()")).scalar_one()

@@ -6,10 +6,10 @@ session locks.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -38,12 +38,12 @@ _PROMISES = text(
 
 
 def engine() -> Engine:
-    """The engine of this process; a forked child gets its own."""
+    """Give the engine of this process; a forked child gets its own."""
     return _engine(os.getpid())
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction() -> Generator[Session]:
     """Run one transaction: committed at the end, rolled back on an exception, then `after_commit` runs."""
     with Session(engine(), expire_on_commit=False) as session:
         with session.begin():
@@ -58,10 +58,8 @@ def after_commit(session: Session, action: Callable[[], object]) -> None:
 
 
 def psycopg_connection(session: Session) -> PsycopgConnection[Any]:
-    """The driver's own connection under this transaction: COPY needs it."""
-    connection = session.connection().connection.driver_connection
-    assert isinstance(connection, PsycopgConnection)  # noqa: S101  # the URL's driver is fixed below
-    return connection
+    """Give the driver's own connection under this transaction: COPY needs it."""
+    return cast("PsycopgConnection[Any]", session.connection().connection.driver_connection)
 
 
 @lru_cache(maxsize=1)

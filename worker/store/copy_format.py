@@ -1,8 +1,8 @@
-"""The bytes that COPY takes: folded rows in PostgreSQL's text format, made once when a job is accepted.
+r"""The bytes that COPY takes: folded rows in PostgreSQL's text format, made once when a job is accepted.
 
-Text, not CSV: before PostgreSQL 18 a quoted value with a line `\\.` ends a CSV early. A line is: position, email,
+Text, not CSV: before PostgreSQL 18 a quoted value with a line `\.` ends a CSV early. A line is: position, email,
 given, first_name, company, job_title, custom_variables. `given` says which columns the row speaks about, so that
-an absent key and a null one differ and the common line needs no `\\N`.
+an absent key and a null one differ and the common line needs no `\N`.
 """
 
 from collections.abc import Mapping

@@ -20,6 +20,6 @@ def take(session: Session, campaign: int, *, wait: bool) -> bool:
     """Take the lane until the transaction ends. Waiting is bounded by the connection's lock_timeout."""
     lane = {"lane": _LANES + campaign}
     if wait:
-        session.execute(_WAIT_FOR_LANE, lane)
+        session.connection().execute(_WAIT_FOR_LANE, lane)
         return True
-    return bool(session.execute(_TRY_LANE, lane).scalar_one())
+    return bool(session.connection().execute(_TRY_LANE, lane).scalar_one())

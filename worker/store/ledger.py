@@ -56,7 +56,9 @@ ORDER BY id LIMIT :limit
 
 # Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
 # not survive the death of PostgreSQL (which is no attempt), so it waits for no disk.
-_COUNT_ATTEMPT = text("UPDATE job SET attempts = greatest(attempts + :by, 0) WHERE id = ANY(:numbers) AND status = 'accepted'")
+_COUNT_ATTEMPT = text(
+    "UPDATE job SET attempts = greatest(attempts + :by, 0) WHERE id = ANY(:numbers) AND status = 'accepted'"
+)
 _NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
@@ -101,23 +103,27 @@ def accept(campaign_id: str, leads: Sequence[object], key: IdempotencyKey | None
     with transaction() as session:
         campaign = find_campaign(session, campaign_id)
         fingerprint = _fingerprint(campaign, folded, rows, row_errors)
-        inserted = session.execute(
-            _INSERT,
-            {
-                "workspace": campaign.workspace_number,
-                "campaign": campaign.number,
-                "key_space": key and key.space,
-                "key": key and key.value,
-                "fingerprint": fingerprint,
-                "rows": rows,
-                "row_count": len(folded.leads),
-                "row_errors": row_errors.decode(),
-                "duplicate_rows": [number for pair in folded.duplicates for number in pair],
-                "received": folded.received,
-                "duplicates": len(folded.duplicates),
-                "errors": len(folded.errors),
-            },
-        ).one_or_none()
+        inserted = (
+            session.connection()
+            .execute(
+                _INSERT,
+                {
+                    "workspace": campaign.workspace_number,
+                    "campaign": campaign.number,
+                    "key_space": key and key.space,
+                    "key": key and key.value,
+                    "fingerprint": fingerprint,
+                    "rows": rows,
+                    "row_count": len(folded.leads),
+                    "row_errors": row_errors.decode(),
+                    "duplicate_rows": [number for pair in folded.duplicates for number in pair],
+                    "received": folded.received,
+                    "duplicates": len(folded.duplicates),
+                    "errors": len(folded.errors),
+                },
+            )
+            .one_or_none()
+        )
         if inserted is None:
             number, created_at = _replayed(session, campaign, key, fingerprint)
         else:
@@ -130,27 +136,27 @@ def accept(campaign_id: str, leads: Sequence[object], key: IdempotencyKey | None
 def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:
     """List the accepted jobs of a campaign in the order in which they must be applied."""
     return [
-        Waiting(*row) for row in session.execute(_OLDEST_ACCEPTED, {"campaign": campaign, "limit": limit})
+        Waiting(*row) for row in session.connection().execute(_OLDEST_ACCEPTED, {"campaign": campaign, "limit": limit})
     ]
 
 
 def count_attempt(numbers: Sequence[int], by: int = 1) -> None:
     """Commit, apart from the work, that these jobs are being tried; `by=-1` takes it back."""
     with transaction() as session:
-        session.execute(_NO_WAIT_FOR_DISK)
-        session.execute(_COUNT_ATTEMPT, {"numbers": list(numbers), "by": by})
+        session.connection().execute(_NO_WAIT_FOR_DISK)
+        session.connection().execute(_COUNT_ATTEMPT, {"numbers": list(numbers), "by": by})
 
 
 def note_failure(numbers: Sequence[int], error: BaseException) -> None:
     """Keep why the jobs failed together; each is taken alone from now on."""
     reason = reason_of(error).replace("\0", "")[:MAX_ERROR_CHARACTERS]
     with transaction() as session:
-        session.execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
+        session.connection().execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
 
 
 def bury(session: Session, number: int) -> None:
     """Set a job aside as `dead`; the lane goes on with the next."""
-    session.execute(_BURY, {"number": number})
+    session.connection().execute(_BURY, {"number": number})
 
 
 def retry(job_id: str) -> str:
@@ -159,7 +165,7 @@ def retry(job_id: str) -> str:
         dead = find_job(session, job_id)
         if dead.status != "dead" or dead.rows is None:
             raise JobNotDead(job_id=job_id, status=dead.status)
-        session.execute(_ACCEPT_ANEW, {"number": dead.number})
+        session.connection().execute(_ACCEPT_ANEW, {"number": dead.number})
         anew = session.exec(
             select(Job).where(
                 col(Job.workspace_number) == dead.workspace_number,
@@ -175,12 +181,15 @@ def retry(job_id: str) -> str:
 def find_job(session: Session, job_id: str) -> Job:
     """Read a job by its public id."""
     key = row_key("job", job_id)
-    found = key and session.exec(
-        select(Job).where(
-            col(Job.number) == key.number,
-            func.date_trunc("milliseconds", col(Job.created_at)) == key.created_at,
-        )
-    ).one_or_none()
+    found = (
+        key
+        and session.exec(
+            select(Job).where(
+                col(Job.number) == key.number,
+                func.date_trunc("milliseconds", col(Job.created_at)) == key.created_at,
+            )
+        ).one_or_none()
+    )
     if not found:
         raise JobNotFound(job_id=job_id)
     return found
@@ -188,7 +197,7 @@ def find_job(session: Session, job_id: str) -> Job:
 
 def forget_rows(session: Session, retention: timedelta) -> None:
     """Drop the rows of jobs finished longer ago than `retention`; their counts stay."""
-    session.execute(_FORGET_ROWS, {"retention": retention})
+    session.connection().execute(_FORGET_ROWS, {"retention": retention})
 
 
 def _replayed(
@@ -210,5 +219,12 @@ def _replayed(
 def _fingerprint(campaign: Campaign, folded: FoldedRows, rows: bytes, row_errors: bytes) -> bytes:
     """Tell requests apart by what they ask for, so that the same leads are the same through any door."""
     return hashlib.sha256(
-        b"\0".join([b"%d %d" % (campaign.number, folded.received), repr(folded.duplicates).encode(), row_errors, rows])
+        b"\0".join(
+            [
+                b"%d %d" % (campaign.number, folded.received),
+                repr(folded.duplicates).encode(),
+                row_errors,
+                rows,
+            ]
+        )
     ).digest()

@@ -100,23 +100,23 @@ UPDATE job SET
 FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS batch (id, place)
 LEFT JOIN counted ON counted.job = batch.place
 WHERE job.id = batch.id AND batch.place BETWEEN :first AND :last
-""")
+""")  # noqa: S608  # only the names of bits are put in
 
 
 def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> None:
     """Merge the accepted jobs `numbers`, oldest first, and mark them `applied` with their exact counts."""
-    session.execute(_ONLY_INDEX_LOOKUPS)
-    session.execute(_INCOMING)
+    session.connection().execute(_ONLY_INDEX_LOOKUPS)
+    session.connection().execute(_INCOMING)
     _copy(session, _job_bytes(session, numbers))
     for segment in _segments(session, len(numbers)):
-        session.execute(
+        session.connection().execute(
             _MERGE,
             {"campaign": campaign, "numbers": list(numbers), "first": segment[0], "last": segment[-1]},
         )
 
 
 def _job_bytes(session: Session, numbers: Sequence[int]) -> Iterable[bytes]:
-    stored = session.execute(_STORED_ROWS, {"numbers": list(numbers)}).scalars()
+    stored = session.connection().execute(_STORED_ROWS, {"numbers": list(numbers)}).scalars()
     return (copy_format.of_job(rows, place) for place, rows in enumerate(stored, start=1))
 
 
@@ -129,5 +129,5 @@ def _copy(session: Session, parts: Iterable[bytes]) -> None:
 def _segments(session: Session, jobs: int) -> list[range]:
     if jobs == 1:
         return [range(1, 2)]
-    earlier = {job: latest for job, latest in session.execute(_EARLIER_JOBS)}  # noqa: C416  # rows, not pairs
+    earlier = {job: latest for job, latest in session.connection().execute(_EARLIER_JOBS)}  # noqa: C416  # rows, not pairs
     return segments(jobs, earlier)

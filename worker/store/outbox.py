@@ -109,14 +109,14 @@ WHERE id = ANY(:numbers) AND claim_token = :token AND status = 'sending'
 def claim(session: Session, limit: int) -> Claim:
     """Take up to `limit` queued sends of running campaigns; nobody else gets them while the lease lasts."""
     token = uuid4()
-    rows = session.execute(_CLAIM, {"limit": limit, "token": token, "lease": LEASE_SECONDS}).all()
+    rows = session.connection().execute(_CLAIM, {"limit": limit, "token": token, "lease": LEASE_SECONDS}).all()
     steps = _steps(session, {row.campaign_id for row in rows})
-    return Claim(token, [_claimed(row, steps[row.campaign_id][row.step - 1]) for row in rows])
+    return Claim(token, [_claimed(row, steps[row.campaign_id]) for row in rows])
 
 
 def begin(session: Session, token: UUID, number: int) -> bool:
     """Commit to sending one message now; False when the claim is lost or the campaign no longer runs."""
-    begun = session.execute(_BEGIN, {"number": number, "token": token, "lease": LEASE_SECONDS})
+    begun = session.connection().execute(_BEGIN, {"number": number, "token": token, "lease": LEASE_SECONDS})
     return begun.one_or_none() is not None
 
 
@@ -133,21 +133,19 @@ def finish_failed(session: Session, claim: Claim, sends: Sequence[ClaimedSend], 
 def put_back(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
     """Queue sends again of which nothing has left; with a reason they wait, longer each time."""
     delay = life_cycle.retry_delay_seconds(max(send.attempts for send in sends)) if reason else 0
-    session.execute(
+    session.connection().execute(
         _PUT_BACK, {"numbers": _numbers(sends), "token": claim.token, "reason": reason, "delay": delay}
     )
 
 
 def leave_unknown(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
     """Write that nobody can tell whether these have left; a person resolves them."""
-    session.execute(
-        _LEAVE_UNKNOWN, {"numbers": _numbers(sends), "token": claim.token, "reason": reason}
-    )
+    session.connection().execute(_LEAVE_UNKNOWN, {"numbers": _numbers(sends), "token": claim.token, "reason": reason})
 
 
 def expire(session: Session) -> None:
     """Mark sends `unknown` whose worker died between the first byte and the outcome."""
-    session.execute(_EXPIRE)
+    session.connection().execute(_EXPIRE)
 
 
 def resolve_send(send_id: str, resolution: Resolution) -> Send:
@@ -156,7 +154,7 @@ def resolve_send(send_id: str, resolution: Resolution) -> Send:
         send = _lock_send(session, send_id)
         send.status = life_cycle.resolve(send.status, resolution, send_id=send_id)
         send.claim_token = None
-        now = session.execute(select(func.now())).scalar_one()
+        now = session.connection().execute(select(func.now())).scalar_one()
         send.held_until = now
         send.finished_at = now if send.status == "sent" else None
         campaign = session.get_one(Campaign, send.campaign_number)
@@ -165,10 +163,8 @@ def resolve_send(send_id: str, resolution: Resolution) -> Send:
     return send
 
 
-def _finish(
-    session: Session, claim: Claim, sends: Sequence[ClaimedSend], status: str, reason: str | None
-) -> None:
-    session.execute(
+def _finish(session: Session, claim: Claim, sends: Sequence[ClaimedSend], status: str, reason: str | None) -> None:
+    session.connection().execute(
         _FINISH, {"numbers": _numbers(sends), "token": claim.token, "status": status, "reason": reason}
     )
     for campaign in {send.campaign for send in sends}:
@@ -180,13 +176,17 @@ def _numbers(sends: Sequence[ClaimedSend]) -> list[int]:
 
 
 def _steps(session: Session, campaigns: set[int]) -> dict[int, list[dict[str, Any]]]:
-    chosen = select(Campaign.number, Campaign.sequence_steps).where(col(Campaign.number).in_(campaigns))
-    return dict(session.exec(chosen).all()) if campaigns else {}
+    chosen = session.exec(select(Campaign).where(col(Campaign.number).in_(campaigns)))
+    return {campaign.number: campaign.sequence_steps for campaign in chosen}
 
 
-def _claimed(row: Any, step: Mapping[str, str]) -> ClaimedSend:
+def _claimed(row: Any, steps: Sequence[Mapping[str, Any]]) -> ClaimedSend:
+    step = steps[int(row.step) - 1]
     standard = {
-        "email": row.email, "firstName": row.first_name, "company": row.company, "jobTitle": row.job_title
+        "email": row.email,
+        "firstName": row.first_name,
+        "company": row.company,
+        "jobTitle": row.job_title,
     }
     return ClaimedSend(
         number=row.id,
@@ -203,14 +203,17 @@ def _claimed(row: Any, step: Mapping[str, str]) -> ClaimedSend:
 
 def _lock_send(session: Session, send_id: str) -> Send:
     key = row_key("send", send_id)
-    found = key and session.exec(
-        select(Send)
-        .where(
-            col(Send.number) == key.number,
-            func.date_trunc("milliseconds", col(Send.created_at)) == key.created_at,
-        )
-        .with_for_update()
-    ).one_or_none()
+    found = (
+        key
+        and session.exec(
+            select(Send)
+            .where(
+                col(Send.number) == key.number,
+                func.date_trunc("milliseconds", col(Send.created_at)) == key.created_at,
+            )
+            .with_for_update()
+        ).one_or_none()
+    )
     if not found:
         raise SendNotFound(send_id=send_id)
     return found

@@ -61,11 +61,11 @@ SELECT count(*) FROM released
 
 def settle(session: Session, campaign: int) -> int:
     """Move enrollments on whose send is finished; give how many sends were settled, `CHUNK` at most."""
-    return session.execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
+    return session.connection().execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
 
 
 def release(session: Session, campaign: int) -> int:
     """Queue the next step of leads that are due, if the campaign runs; give how many, `CHUNK` at most."""
-    if not session.execute(_RUNNING, {"campaign": campaign}).scalar_one():
+    if not session.connection().execute(_RUNNING, {"campaign": campaign}).scalar_one():
         return 0
-    return session.execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
+    return session.connection().execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()

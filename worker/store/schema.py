@@ -26,8 +26,8 @@ def migrate() -> None:
     from alembic import command  # noqa: PLC0415  # see above
 
     with transaction() as session:
-        session.execute(_NO_TIME_LIMIT)
-        session.execute(_ONE_AT_A_TIME)
+        session.connection().execute(_NO_TIME_LIMIT)
+        session.connection().execute(_ONE_AT_A_TIME)
         config = _alembic_config()
         config.attributes["connection"] = session.connection()
         command.upgrade(config, "head")
@@ -36,8 +36,8 @@ def migrate() -> None:
 def is_current() -> bool:
     """Tell whether every migration that this version brings has run."""
     with transaction() as session:
-        has_revision = session.execute(_HAS_REVISION).scalar_one()
-        revision = session.execute(_REVISION).scalar_one_or_none() if has_revision else None
+        has_revision = session.connection().execute(_HAS_REVISION).scalar_one()
+        revision = session.connection().execute(_REVISION).scalar_one_or_none() if has_revision else None
     return revision == _newest_revision()
 
 

@@ -34,17 +34,17 @@ SELECT EXISTS (
 
 
 def lanes_with_jobs(session: Session) -> list[CampaignKey]:
-    """Campaigns with accepted jobs."""
-    return [CampaignKey.of_row(*row) for row in session.execute(_LANES_WITH_JOBS)]
+    """List campaigns with accepted jobs."""
+    return [CampaignKey.of_row(*row) for row in session.connection().execute(_LANES_WITH_JOBS)]
 
 
 def campaigns_to_release(session: Session) -> list[CampaignKey]:
-    """Running campaigns with leads that are due, and campaigns with finished sends to take note of."""
-    due = session.execute(_CAMPAIGNS_WITH_DUE_LEADS).all()
-    unsettled = session.execute(_CAMPAIGNS_WITH_UNSETTLED_SENDS).all()
+    """List running campaigns with leads that are due, and campaigns with finished sends to take note of."""
+    due = session.connection().execute(_CAMPAIGNS_WITH_DUE_LEADS).all()
+    unsettled = session.connection().execute(_CAMPAIGNS_WITH_UNSETTLED_SENDS).all()
     return [CampaignKey.of_row(*row) for row in {*due, *unsettled}]
 
 
 def sends_are_waiting(session: Session) -> bool:
-    """Whether a running campaign has sends that may be claimed."""
-    return bool(session.execute(_SENDS_ARE_WAITING).scalar_one())
+    """Tell whether a running campaign has sends that may be claimed."""
+    return bool(session.connection().execute(_SENDS_ARE_WAITING).scalar_one())

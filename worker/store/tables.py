@@ -51,15 +51,11 @@ def _campaign_number() -> Any:
 
 
 def _created_at() -> Any:
-    return Field(
-        default=None, sa_column=Column("created_at", _TIME, nullable=False, server_default=text("now()"))
-    )
+    return Field(default=None, sa_column=Column("created_at", _TIME, nullable=False, server_default=text("now()")))
 
 
 class Workspace(SQLModel, table=True):
     """The tenant."""
-
-    __tablename__: str = "workspace"
 
     number: int = _number()
     name: str = Field(sa_column=Column(_C, nullable=False, unique=True))
@@ -74,7 +70,6 @@ class Workspace(SQLModel, table=True):
 class Campaign(SQLModel, table=True):
     """A sequence of steps and the leads enrolled in it."""
 
-    __tablename__: str = "campaign"
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'running', 'paused')", name="campaign_status"),
         Index("campaign_running", "id", postgresql_where=text("status = 'running'")),
@@ -85,9 +80,7 @@ class Campaign(SQLModel, table=True):
         sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
     )
     name: str = Field(sa_column=Column(Text, nullable=False))
-    status: CampaignStatus = Field(
-        default="draft", sa_column=Column(_C, nullable=False, server_default="draft")
-    )
+    status: CampaignStatus = Field(default="draft", sa_column=Column(_C, nullable=False, server_default="draft"))
     sequence_steps: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = _created_at()
     started_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
@@ -111,7 +104,6 @@ class Job(SQLModel, table=True):
     position of the folded row); `outcomes` has a letter for each folded row: c(reated), u(pdated), n(ot changed).
     """
 
-    __tablename__: str = "job"
     __table_args__ = (
         CheckConstraint("status IN ('accepted', 'applied', 'dead')", name="job_status"),
         CheckConstraint(
@@ -129,12 +121,8 @@ class Job(SQLModel, table=True):
     workspace_number: int = Field(
         sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
     )
-    campaign_number: int = Field(
-        sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False)
-    )
-    status: JobStatus = Field(
-        default="accepted", sa_column=Column(_C, nullable=False, server_default="accepted")
-    )
+    campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
+    status: JobStatus = Field(default="accepted", sa_column=Column(_C, nullable=False, server_default="accepted"))
     key_space: KeySpace | None = Field(default=None, sa_column=Column(_C))
     idempotency_key: str | None = Field(default=None, sa_column=Column(_C))
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -168,11 +156,8 @@ class Lead(SQLModel, table=True):
     The enrollment is part of the row: in a table of its own it cost a third of the speed.
     """
 
-    __tablename__: str = "lead"
     __table_args__ = (
-        CheckConstraint(
-            "status IN ('waiting', 'active', 'completed', 'stopped')", name="lead_enrollment_status"
-        ),
+        CheckConstraint("status IN ('waiting', 'active', 'completed', 'stopped')", name="lead_enrollment_status"),
         UniqueConstraint("campaign_id", "email", name="lead_campaign_email"),
         Index("lead_due", "campaign_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
@@ -184,9 +169,7 @@ class Lead(SQLModel, table=True):
     company: str | None = Field(default=None, sa_column=Column(_C))
     job_title: str | None = Field(default=None, sa_column=Column(_C))
     custom_variables: dict[str, Value] = Field(sa_column=Column(JSONB, nullable=False))
-    status: EnrollmentStatus = Field(
-        default="waiting", sa_column=Column(_C, nullable=False, server_default="waiting")
-    )
+    status: EnrollmentStatus = Field(default="waiting", sa_column=Column(_C, nullable=False, server_default="waiting"))
     position: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     due_at: datetime | None = Field(default=None, sa_column=Column(_TIME, server_default=text("now()")))
     enrolled_at: datetime = Field(sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
@@ -207,7 +190,6 @@ class Send(SQLModel, table=True):
     enrollment has taken note of the outcome.
     """
 
-    __tablename__: str = "send"
     __table_args__ = (
         CheckConstraint(
             "status IN ('queued', 'sending', 'sent', 'failed', 'unknown', 'cancelled')", name="send_status"

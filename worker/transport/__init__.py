@@ -7,15 +7,19 @@ from worker.settings import UnusableSetting
 from worker.transport.file import FileTransport
 from worker.transport.protocol import Message, Rejected, Transport, TransportUnavailable
 
-__all__ = ["Message", "Rejected", "Transport", "TransportUnavailable", "open_transport"]
+__all__ = ["Message", "Rejected", "Transport", "TransportUnavailable", "check_transport_url", "open_transport"]
 
 _OPENERS: dict[str, Callable[[str], Transport]] = {"file": FileTransport.open}
 
 
 def open_transport(url: str) -> Transport:
     """Open the transport that the URL names; `UnusableSetting` where there is none, or it cannot be used."""
-    opener = _OPENERS.get(urlsplit(url).scheme)
-    if opener is None:
+    check_transport_url(url)
+    return _OPENERS[urlsplit(url).scheme](url)
+
+
+def check_transport_url(url: str) -> None:
+    """Raise `UnusableSetting` unless the URL names a transport that there is."""
+    if urlsplit(url).scheme not in _OPENERS:
         known = " or ".join(f"{scheme}://" for scheme in _OPENERS)
         raise UnusableSetting(f"ENROLL_TRANSPORT_URL cannot be used: must start with {known}")
-    return opener(url)

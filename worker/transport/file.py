@@ -161,13 +161,7 @@ def _fsync(path: Path) -> None:
 def _folder_of(url: str) -> Path:
     parts = urlsplit(url)
     path = unquote(parts.path)
-    if (
-        parts.netloc not in {"", "localhost"}
-        or parts.query
-        or parts.fragment
-        or "\0" in path
-        or path in {"", "/"}
-    ):
+    if parts.netloc not in {"", "localhost"} or parts.query or parts.fragment or "\0" in path or path in {"", "/"}:
         raise UnusableSetting(
             "ENROLL_TRANSPORT_URL cannot be used: must be file:///absolute/folder (write # as %23, ? as %3F)"
         )

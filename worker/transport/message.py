@@ -43,9 +43,7 @@ def rfc5322(message: Message) -> bytes:
     try:
         return _write(message, sender(message.mail_from)).encode()
     except UnicodeEncodeError as error:
-        raise Rejected(
-            f"the message holds half a character (U+{ord(error.object[error.start]):04X})"
-        ) from None
+        raise Rejected(f"the message holds half a character (U+{ord(error.object[error.start]):04X})") from None
 
 
 def _write(message: Message, origin: Sender) -> str:
@@ -122,9 +120,7 @@ def sender(mail_from: str) -> Sender:
     """Read MAIL_FROM (`Name <a@x.com>` or `a@x.com`); `UnusableSetting` where it is not exactly one mailbox."""
     mailboxes = () if _unprintable(mail_from) else modern_policy.header_factory("From", mail_from).addresses
     if len(mailboxes) != 1 or not mailboxes[0].username or not mailboxes[0].domain:
-        raise UnusableSetting(
-            "ENROLL_MAIL_FROM cannot be used: must be one address, as in Name <name@example.com>"
-        )
+        raise UnusableSetting("ENROLL_MAIL_FROM cannot be used: must be one address, as in Name <name@example.com>")
     name, domain = mailboxes[0].display_name, _ascii_domain(mailboxes[0].domain)
     address = f"{mailboxes[0].username}@{domain}"
     return Sender(f"{_phrase(name)} <{address}>" if name else address, domain)

@@ -1,0 +1,107 @@
+"""Servers of the tests' own: PostgreSQL and Valkey from the pip packages, on free ports, so that they may be killed."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from redis import Redis
+
+from domain.sequence import SequenceStep
+from worker import nudges
+from worker.embedded.postgresql import EmbeddedPostgresql
+from worker.embedded.valkey import EmbeddedValkey
+from worker.settings import settings
+from worker.store import campaigns, connection, schema
+from worker.store.tables import Campaign
+
+_databases = itertools.count()
+
+
+class Servers(NamedTuple):
+    """The two neighbours."""
+
+    postgresql: EmbeddedPostgresql
+    valkey: EmbeddedValkey
+
+
+class Store(NamedTuple):
+    """A migrated, empty database, an empty Valkey and a folder for the outbox, named by the environment."""
+
+    servers: Servers
+    database_url: str
+    redis: Redis
+    data_dir: Path
+
+    @property
+    def outbox(self) -> Path:
+        return self.data_dir / "outbox"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    folder = tmp_path_factory.mktemp("servers")
+    started = Servers(EmbeddedPostgresql(folder / "postgresql", print), EmbeddedValkey(folder / "valkey", print))
+    started.postgresql.start()
+    started.valkey.start()
+    yield started
+    started.valkey.stop()
+    started.postgresql.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated(servers: Servers) -> str:
+    """The name of a migrated database from which others are copied."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ENROLL_DATABASE_URL", servers.postgresql.url)
+        forget_connections()
+        schema.migrate()
+        forget_connections()
+    return urlsplit(servers.postgresql.url).path.lstrip("/")
+
+
+@pytest.fixture
+def store(servers: Servers, migrated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    redis = Redis.from_url(servers.valkey.url)
+    redis.flushall()
+    database_url = _copy_database(servers.postgresql.url, migrated)
+    monkeypatch.setenv("ENROLL_DATABASE_URL", database_url)
+    monkeypatch.setenv("ENROLL_REDIS_URL", servers.valkey.url)
+    monkeypatch.setenv("ENROLL_DATA_DIR", str(tmp_path / "data"))
+    forget_connections()
+    yield Store(servers, database_url, redis, tmp_path / "data")
+    forget_connections()
+    redis.close()
+
+
+@pytest.fixture
+def new_campaign(store: Store) -> Callable[..., Campaign]:
+    """Make a draft; `delays` are the days before each of its steps."""
+
+    def make(*delays: int) -> Campaign:
+        steps = [
+            SequenceStep(subject=f"Step {n} for {{{{firstName|you}}}}", body_html="<p>Hi {{firstName}}</p>", delay_days=d)
+            for n, d in enumerate(delays or (0,), start=1)
+        ]
+        return campaigns.create_campaign("default", "Test", steps)
+
+    return make
+
+
+def forget_connections() -> None:
+    """Let settings and connections be made anew."""
+    if connection._engine.cache_info().currsize:
+        connection.engine().dispose()
+    for cached in (settings, connection._engine, nudges._redis):
+        cached.cache_clear()
+
+
+def _copy_database(url: str, template: str) -> str:
+    parts = urlsplit(url)
+    name = f"test_{next(_databases)}"
+    with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as administration:
+        administration.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return urlunsplit(parts._replace(path=f"/{name}"))
