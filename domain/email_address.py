@@ -26,9 +26,7 @@ _LONGEST_INPUT = 1_000
 
 _ATOM = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]"
 _ALNUM = "[a-zA-Z0-9]"
-_ordinary = re.compile(
-    rf"{_ATOM}++(?:\.{_ATOM}++)*+@(?:{_ALNUM}++(?:-++{_ALNUM}++)*+\.)+[a-zA-Z]++"
-).fullmatch
+_ordinary = re.compile(rf"{_ATOM}++(?:\.{_ATOM}++)*+@(?:{_ALNUM}++(?:-++{_ALNUM}++)*+\.)+[a-zA-Z]++").fullmatch
 # An address of this length keeps every limit by itself: local part, each label, the whole. It spares the pattern
 # all counting.
 _ORDINARY_LENGTH = 64
@@ -47,11 +45,16 @@ def normalise(text: str) -> str | None:
     return _normalise_in_full(text)
 
 
+def trim(text: str) -> str:
+    """Take the white space and zero-width spaces off the ends."""
+    return text.strip(_SPACE)
+
+
 def _normalise_in_full(text: str) -> str | None:
-    trimmed = text.strip(_SPACE)
+    trimmed = trim(text)
     if len(trimmed) > _LONGEST_INPUT or trimmed.count("@") != 1:
         return None
-    local_part, _, domain = unicodedata.normalize("NFC", trimmed).partition("@")
+    local_part, _, domain = trimmed.partition("@")
     return _address(_lower(local_part), _ascii_domain(domain))
 
 
@@ -64,7 +67,7 @@ def _address(local_part: str, domain: str | None) -> str | None:
 
 
 def _lower(local_part: str) -> str:
-    # Lower case can leave letters apart that NFC puts together.
+    # In this order: lower case can leave letters apart that NFC puts together, and no letter needs NFC before it.
     return unicodedata.normalize("NFC", local_part.lower())
 
 
@@ -88,8 +91,8 @@ def _is_mark(character: str) -> bool:
 
 
 def _ascii_domain(domain: str) -> str | None:
-    # UTS 46 folds case itself, and not as str.lower() does: a capital sigma at the end of a label becomes σ as in
-    # every browser, where str.lower() says ς, which would be another domain.
+    # UTS 46 folds case itself, and not as str.lower() does: a capital sigma at the end of a label becomes the ordinary
+    # small one as in every browser, where str.lower() gives the final one, which would be another domain.
     try:
         labels = [_ascii_form(label) for label in idna.uts46_remap(domain).split(".")]
     except UnicodeError:  # idna's own errors, and what the punycode codec raises inside

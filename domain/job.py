@@ -10,7 +10,6 @@ KeySpace = Literal["user", "celery", "stream", "retry"]
 """Who chose the idempotency key: users can reach only their own space."""
 
 
-
 class IdempotencyKey(NamedTuple):
     """The key of a request, in the space of whoever chose it."""
 

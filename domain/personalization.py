@@ -9,15 +9,17 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from html import escape, unescape
+from html import escape
+from html import unescape as unescape_any
 from typing import NamedTuple
 
-Value = str | int | float | bool | None
+from domain.rows import Value, is_variable_name
+
 Values = Mapping[str, Value]
 
 # Nothing here crosses a brace or is tried twice, so that 100,000 `{{` are read in linear time.
 _token = re.compile(r"\{\{([^{}|]++)(?:\|([^{}]*+))?\}\}")
-_is_name = re.compile(r"[^{}|\x00-\x1f\x7f-\x9f]{1,64}").fullmatch
+_endless_reference = re.compile("&#[0-9]{1000,};?")
 _breaks_header = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -57,11 +59,17 @@ def parse(template: str, *, html: bool) -> Template:
     start = 0
     for match in _token.finditer(template):
         name = (unescape(match[1]) if html else match[1]).strip()
-        if _is_name(name):
+        if is_variable_name(name):
             literals.append(template[start : match.start()])
             tokens.append(Token(name, (match[2] or "").strip()))
             start = match.end()
     return Template((*literals, template[start:]), tuple(tokens))
+
+
+def unescape(html: str) -> str:
+    """Give the characters that references such as `&amp;` and `&#8364;` stand for."""
+    # The standard library's raises ValueError where a reference has more digits than int() reads.
+    return unescape_any(_endless_reference.sub("\ufffd", html))
 
 
 class _Slots(NamedTuple):

@@ -6,9 +6,8 @@ may write a campaign would hold a delivery worker that long. The patterns below 
 
 import re
 from functools import lru_cache
-from html import unescape
 
-from domain.personalization import Token, parse
+from domain.personalization import Token, parse, unescape
 
 _unseen = re.compile(
     r"<!--.*?(?:-->|\Z)"
@@ -18,16 +17,16 @@ _unseen = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _tag = re.compile(r"""<(/?)([a-z][a-z0-9]*+)((?:[^<>"']|"[^"<]*"|'[^'<]*')*+)>""", re.IGNORECASE)
-_attribute = re.compile(
-    r"""(?<![a-z-])([a-z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE
-)
+_attribute = re.compile(r"""(?<![a-z-])([a-z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
 _blanks = re.compile(r"[ \t\r\n\f\xa0]+")
 _placeholder = re.compile(r"\0([0-9]+)\0")
 
-_BREAKS = dict.fromkeys(
-    ["address", "article", "aside", "body", "br", "center", "dd", "div", "dt", "figcaption", "figure", "footer", "form", "header", "hr", "html", "li", "main", "nav", "section", "tr"],
-    "\n",
-) | dict.fromkeys(["blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"], "\n\n")
+# A tag of the first kind ends a line once, however many of them meet: `</div><div>` is one line break.
+_LINES = (
+    "address article aside body center dd div dt figcaption figure footer form header hr html li main nav section tr"
+)
+_PARAGRAPHS = "blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul"
+_BREAKS = dict.fromkeys(_LINES.split(), "\v") | {"br": "\n"} | dict.fromkeys(_PARAGRAPHS.split(), "\n\n")
 _BULLET = "- "
 
 
@@ -93,7 +92,7 @@ class _Text:
 
     def finish(self) -> str:
         self._close_link()
-        text = re.sub(" {2,}", " ", "".join(self._pieces))
+        text = re.sub(" ?\v[ \v]*", "\n", re.sub(" {2,}", " ", "".join(self._pieces)))
         return re.sub("\n{3,}", "\n\n", re.sub(" ?\n ?", "\n", text)).strip()
 
     def _break(self, lines: str) -> None:

@@ -3,14 +3,16 @@
 A bad row is data: it becomes a `RowError` and never fails its neighbours.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from math import isfinite
 from typing import Any, Literal, NamedTuple, cast
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
-from domain.email_address import normalise
+from domain.email_address import normalise, trim
 
 Value = str | int | float | bool | None
 Given = dict[str, Value]
@@ -44,13 +46,22 @@ _MESSAGES: dict[RowErrorCode, str] = {
     "too_many_variables": f"a lead has at most {MAX_VARIABLES} custom variables",
     "value_too_long": "{field} has at most {expected}",
     "lead_too_large": f"a lead has at most {MAX_LEAD_BYTES:,} bytes as JSON",
-    "invalid_character": "{field} contains the character NUL: remove it",
+    "invalid_character": "{field} contains NUL or half a character (a lone surrogate): remove it",
 }
+
+is_variable_name = re.compile(rf"(?!\s)[^{{}}|\x00-\x1f\x7f-\x9f]{{1,{MAX_VARIABLE_NAME_CHARACTERS}}}(?<!\s)").fullmatch
+"""Whether a custom variable may have this name, and so whether `{{name}}` is a token."""
+
+# What PostgreSQL and UTF-8 cannot hold. A JSON text has no lone surrogate once it is read; a Python list may.
+_unstorable = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """Why one row was not taken. `index` counts input rows from 0; `email` is as given, cut at 254."""
+    """Why one row was not taken. `index` counts input rows from 0; `email` is as given, cut at 254.
+
+    What PostgreSQL cannot hold (NUL, lone surrogates) shows as U+FFFD in `email`, `field` and `message`.
+    """
 
     index: int
     email: str | None
@@ -60,9 +71,9 @@ class RowError:
 
 
 class Duplicate(NamedTuple):
-    """Input row `index` was folded into the row at `position` of the folded rows."""
+    """Input row number `row` was folded into the row at `position` of the folded rows."""
 
-    index: int
+    row: int
     position: int
 
 
@@ -78,9 +89,9 @@ class FoldedRows:
 
 class _BadRow(Exception):
     def __init__(self, code: RowErrorCode, field: str | None = None, expected: str = "") -> None:
-        super().__init__(_MESSAGES[code].format(field=field, expected=expected))
         self.code: RowErrorCode = code
-        self.field = field
+        self.field = None if field is None else _shown(field, MAX_VARIABLE_NAME_CHARACTERS)
+        super().__init__(_MESSAGES[code].format(field=self.field, expected=expected))
 
 
 def fold(rows: Iterable[object]) -> FoldedRows:
@@ -89,7 +100,7 @@ def fold(rows: Iterable[object]) -> FoldedRows:
     positions: dict[str, int] = {}
     duplicates: list[Duplicate] = []
     errors: list[RowError] = []
-    good_names = set(STANDARD_FIELDS)
+    good_names = set[str](STANDARD_FIELDS)
     index = -1
     for index, row in enumerate(rows):
         try:
@@ -108,14 +119,19 @@ def fold(rows: Iterable[object]) -> FoldedRows:
 
 def _email_as_given(row: object) -> str | None:
     email = cast("dict[str, object]", row).get("email") if isinstance(row, dict) else None
-    return email[:MAX_EMAIL_CHARACTERS] if isinstance(email, str) else None
+    return _shown(email, MAX_EMAIL_CHARACTERS) if isinstance(email, str) else None
+
+
+def _shown(text: str, characters: int) -> str:
+    return _unstorable.sub("\ufffd", text[:characters])
 
 
 def _read_row(row: object, good_names: set[str]) -> tuple[str, Given]:
     """Give the normalised email and what the row says; `good_names` remembers names that passed."""
     if not isinstance(row, dict):
         raise _BadRow("invalid_type", "lead", "an object")
-    given = cast("dict[str, Any]", row.copy())
+    said = cast("dict[str, Any]", row)
+    given = said.copy()
     email = _read_email(given.pop("email", None))
     variables = len(given)
     for field in STANDARD_FIELDS:
@@ -132,8 +148,7 @@ def _read_row(row: object, good_names: set[str]) -> tuple[str, Given]:
             given[name] = _canonical_number(name, value)
     if variables > MAX_VARIABLES:
         raise _BadRow("too_many_variables")
-    if len(to_json(row)) > MAX_LEAD_BYTES:
-        raise _BadRow("lead_too_large")
+    _check_size(said)
     return email, given
 
 
@@ -142,12 +157,16 @@ def _read_email(email: object) -> str:
         raise _BadRow("missing_email", "email")
     if not isinstance(email, str):
         raise _BadRow("invalid_type", "email", "a string")
-    if "\0" in email:
-        raise _BadRow("invalid_character", "email")
     normalised = normalise(email)
     if normalised is None:
-        raise _BadRow("invalid_email" if email.strip() else "missing_email", "email")
+        raise _BadRow(_fault_of(email), "email")
     return normalised
+
+
+def _fault_of(email: str) -> RowErrorCode:
+    if _unstorable.search(email):
+        return "invalid_character"
+    return "invalid_email" if trim(email) else "missing_email"
 
 
 def _check_standard_field(field: str, value: object) -> None:
@@ -161,23 +180,32 @@ def _check_text(name: str, value: str) -> None:
     if "\0" in value:
         raise _BadRow("invalid_character", name)
     # A character is at most 4 bytes: most values need no encoding to be known short enough.
-    if len(value) * 4 > MAX_VARIABLE_BYTES and len(value.encode()) > MAX_VARIABLE_BYTES:
+    if len(value) * 4 > MAX_VARIABLE_BYTES and len(value.encode(errors="surrogatepass")) > MAX_VARIABLE_BYTES:
         raise _BadRow("value_too_long", name, f"{MAX_VARIABLE_BYTES:,} bytes")
 
 
 def _check_name(name: str) -> None:
-    if "\0" in name:
-        raise _BadRow("invalid_character", name.replace("\0", "")[:MAX_VARIABLE_NAME_CHARACTERS])
-    if (
-        not 1 <= len(name) <= MAX_VARIABLE_NAME_CHARACTERS
-        or name != name.strip()
-        or any(letter in "{}|" or ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in name)
-    ):
-        raise _BadRow("invalid_variable_name", name[:MAX_VARIABLE_NAME_CHARACTERS])
+    if _unstorable.search(name):
+        raise _BadRow("invalid_character", name)
+    if not is_variable_name(name):
+        raise _BadRow("invalid_variable_name", name)
+
+
+def _check_size(row: dict[str, Any]) -> None:
+    try:
+        size = len(to_json(row))
+    except PydanticSerializationError:
+        texts = ((name, value) for name, value in row.items() if isinstance(value, str))
+        raise _BadRow("invalid_character", next(name for name, text in texts if _unstorable.search(text))) from None
+    if size > MAX_LEAD_BYTES:
+        raise _BadRow("lead_too_large")
 
 
 def _canonical_number(name: str, value: object) -> int | float:
-    """Give a float that is whole as an integer: 1.0 and 1 are one JSON number, whoever stores it."""
+    """Give a float that is whole as an integer: 1.0 and 1 are one JSON number, whoever stores it.
+
+    Large ones as they are written: 1e23 is 10**23 to PostgreSQL and to RFC 8785, though the nearest double is less.
+    """
     if not isinstance(value, float) or not isfinite(value):
         raise _BadRow("invalid_type", name, "a string, a finite number, a boolean or null")
-    return int(value) if value.is_integer() else value
+    return int(Decimal(repr(value))) if value.is_integer() else value

@@ -20,9 +20,7 @@ MAX_BODY_CHARACTERS = 512 * 1024
 class SequenceStep(BaseModel):
     """One message template. `delay_days` counts after the step before was sent."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", strict=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", strict=True)
 
     subject: str = Field(max_length=MAX_SUBJECT_CHARACTERS, pattern=r"^[^\r\n\x00]*$")
     body_html: str = Field(max_length=MAX_BODY_CHARACTERS, pattern=r"^[^\x00]*$")
