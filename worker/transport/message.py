@@ -12,18 +12,20 @@ from base64 import b64encode
 from binascii import b2a_qp
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.policy import default as modern_policy
 from email.utils import format_datetime, quote
 from functools import lru_cache
-
-import idna
 
 from domain.email_address import normalise
 from worker.settings import UnusableSetting
 from worker.transport.protocol import Message, Rejected
 
-_unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
+_unwritable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
 _plain_header = re.compile("[!-~]+(?: [!-~]+)*").fullmatch
+# `Name <address>`, `"Name" <address>` or `address`. Read by hand: on `a@` and on a lone quote the standard library's
+# reader raises IndexError, and it takes `=?utf-8?q?=0A?=` for a line feed.
+_mailbox = re.compile(
+    r'(?:(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<words>[^"<>@,;]*+))\s*<(?P<inner>[^<>]*+)>|(?P<bare>[^"<>,;]*+))'
+).fullmatch
 # RFC 5322 allows 998 octets a line; mailers agree on fewer, and a subject of this length is read by nobody.
 _LONGEST_PLAIN_HEADER = 200
 # An encoded word has 75 characters at most: 45 octets make 60 of base64, and =?utf-8?b??= are 12 more.
@@ -78,19 +80,22 @@ def _part(boundary: str, content_type: str, text: str) -> tuple[str, ...]:
 
 def _quoted_printable(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    return b2a_qp(lines.encode(), istext=True).decode("ascii")
+    # b2a_qp ends the lines it makes as the first line of its input ends, so there has to be one.
+    return b2a_qp(f"{lines}\r\n".encode(), istext=True).decode("ascii").removesuffix("\r\n")
 
 
 def _recipient(address: str) -> str:
     # A local part that is not ASCII travels as UTF-8 (RFC 6532): there is no other way to write it.
     if normalise(address) != address:
         raise Rejected("the recipient is not a normalised email address")
+    if "=?" in address:
+        raise Rejected("the recipient's address holds =?, which mail programs take for encoded text")
     return address
 
 
 def _one_line(subject: str) -> str:
-    if _unprintable(subject):
-        raise Rejected("the subject holds a control character or a line separator")
+    if _unwritable(subject):
+        raise Rejected("the subject holds a control character, a line separator or half a character")
     return subject
 
 
@@ -118,21 +123,26 @@ def _character_boundary(octets: bytes, position: int) -> int:
 @lru_cache(maxsize=16)
 def sender(mail_from: str) -> Sender:
     """Read MAIL_FROM (`Name <a@x.com>` or `a@x.com`); `UnusableSetting` where it is not exactly one mailbox."""
-    mailboxes = () if _unprintable(mail_from) else modern_policy.header_factory("From", mail_from).addresses
-    if len(mailboxes) != 1 or not mailboxes[0].username or not mailboxes[0].domain:
+    mailbox = None if _unwritable(mail_from) else _mailbox(mail_from.strip())
+    address = _sending_address((mailbox["inner"] or mailbox["bare"] or "").strip()) if mailbox else None
+    if mailbox is None or address is None:
         raise UnusableSetting("ENROLL_MAIL_FROM cannot be used: must be one address, as in Name <name@example.com>")
-    name, domain = mailboxes[0].display_name, _ascii_domain(mailboxes[0].domain)
-    address = f"{mailboxes[0].username}@{domain}"
-    return Sender(f"{_phrase(name)} <{address}>" if name else address, domain)
+    quoted = re.sub(r"\\(.)", r"\1", mailbox["quoted"] or "")
+    name = quoted or (mailbox["words"] or "").strip()
+    return Sender(f"{_phrase(name)} <{address}>" if name else address, address.rpartition("@")[2])
+
+
+def _sending_address(address: str) -> str | None:
+    """The address with its domain in ASCII; its local part stays as its owner writes it."""
+    # A host of one's own network may have a domain of one label, as no lead's address has.
+    local_part, _, domain = address.rpartition("@")
+    suffix = "" if "." in domain else ".test"
+    normalised = normalise(address + suffix)
+    if normalised is None or "=?" in address:
+        return None
+    return f"{local_part}@{normalised.rpartition('@')[2].removesuffix(suffix)}"
 
 
 def _phrase(name: str) -> str:
     words = _header_text(name)
     return f'"{quote(name)}"' if words == name else words
-
-
-def _ascii_domain(domain: str) -> str:
-    try:
-        return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError as error:
-        raise UnusableSetting(f"ENROLL_MAIL_FROM cannot be used: its domain is not valid ({error})") from None
