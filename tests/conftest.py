@@ -78,12 +78,14 @@ def store(servers: Servers, migrated: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def new_campaign(store: Store) -> Callable[..., Campaign]:
+def new_campaign(store: Store) -> Callable[..., Campaign]:  # noqa: ARG001  # the store it is made in
     """Make a draft; `delays` are the days before each of its steps."""
 
     def make(*delays: int) -> Campaign:
         steps = [
-            SequenceStep(subject=f"Step {n} for {{{{firstName|you}}}}", body_html="<p>Hi {{firstName}}</p>", delay_days=d)
+            SequenceStep(
+                subject=f"Step {n} for {{{{firstName|you}}}}", body_html="<p>Hi {{firstName}}</p>", delay_days=d
+            )
             for n, d in enumerate(delays or (0,), start=1)
         ]
         return campaigns.create_campaign("default", "Test", steps)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import Store
+from conftest import forget_connections
 from support.database import sql
 
 from domain.bulk_upsert import Limits, leads_of_body, leads_of_list
@@ -49,7 +49,9 @@ def test_the_same_leads_are_the_same_request_through_any_door(new_campaign: NewC
     as_list = leads_of_list(json.dumps(LEADS).encode(), Limits())
     as_body = leads_of_body(json.dumps({"leads": LEADS}, indent=2).encode(), Limits())
 
-    assert ledger.accept(campaign.public_id, as_list, KEY).job_id == ledger.accept(campaign.public_id, as_body, KEY).job_id
+    assert (
+        ledger.accept(campaign.public_id, as_list, KEY).job_id == ledger.accept(campaign.public_id, as_body, KEY).job_id
+    )
 
 
 def test_no_user_can_reach_the_key_of_a_message(new_campaign: NewCampaign) -> None:
@@ -70,7 +72,15 @@ def test_a_request_of_bad_rows_only_is_still_a_job(new_campaign: NewCampaign) ->
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     "campaign_id",
-    ["", "camp_", "camp_01hx4mrqpbcn7wh2gfk9yz6e3s", "job_00000000000000000000000001", "camp_\0", "camp_" + "z" * 26, "é" * 999],
+    [
+        "",
+        "camp_",
+        "camp_01hx4mrqpbcn7wh2gfk9yz6e3s",
+        "job_00000000000000000000000001",
+        "camp_\0",
+        "camp_" + "z" * 26,
+        "é" * 999,
+    ],
 )
 def test_an_unknown_campaign_is_refused(campaign_id: str) -> None:
     with pytest.raises(CampaignNotFound):
@@ -86,11 +96,7 @@ def test_only_a_dead_job_can_be_retried(new_campaign: NewCampaign) -> None:
         ledger.retry("job_nothing")
 
 
-def test_accepting_does_not_need_redis(
-    store: Store, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from conftest import forget_connections
-
+def test_accepting_does_not_need_redis(new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = new_campaign()
     monkeypatch.setenv("ENROLL_REDIS_URL", "redis://127.0.0.1:1/0")
     forget_connections()

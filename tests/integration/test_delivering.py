@@ -241,4 +241,3 @@ def test_a_template_takes_values_as_values(store: Store, new_campaign: NewCampai
     assert b"\nBcc" not in header
     assert b"{{email}}" in body
     assert b"&lt;b&gt;" in body
-

@@ -29,22 +29,14 @@ def stored_leads(campaign: int) -> dict[str, LeadFields]:
 
 def job_statuses(campaign: int) -> dict[str, int]:
     """How many jobs of a campaign have which status."""
-    return {
-        status: count
-        for status, count in sql(
-            "SELECT status, count(*) FROM job WHERE campaign_id = :campaign GROUP BY status", campaign=campaign
-        )
-    }
+    counts = "SELECT status, count(*) FROM job WHERE campaign_id = :campaign GROUP BY status"
+    return dict(map(tuple, sql(counts, campaign=campaign)))
 
 
 def send_statuses(campaign: int, step: int | None = None) -> dict[str, int]:
     """How many sends of a campaign (of one step) have which status."""
-    return {
-        status: count
-        for status, count in sql(
-            "SELECT status, count(*) FROM send WHERE campaign_id = :campaign AND step = coalesce(:step, step)"
-            " GROUP BY status",
-            campaign=campaign,
-            step=step,
-        )
-    }
+    counts = (
+        "SELECT status, count(*) FROM send WHERE campaign_id = :campaign AND step = coalesce(:step, step)"
+        " GROUP BY status"
+    )
+    return dict(map(tuple, sql(counts, campaign=campaign, step=step)))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from support.polling import until
 
@@ -16,7 +17,7 @@ ALL_QUEUES = "enrollment,sequencer,delivery,maintenance"
 class Workers:
     """One `celery worker` with its children; `beat` sends the sweeps."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the options of `celery worker` that tests vary
         self,
         logs: Path,
         *,
@@ -32,7 +33,7 @@ class Workers:
         self.log = logs / f"celery-{len(list(logs.iterdir()))}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Workers":
+    def start(self) -> Self:
         before = self._ready_lines()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -57,7 +58,7 @@ class Workers:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -21,4 +21,4 @@ def until(look: Callable[[], T], *, within: float = 60, what: str = "it") -> T:
 
 def pause(seconds: float = 0.02) -> None:
     """Let others run."""
-    time.sleep(seconds)  # noqa: TID251  # the one place that sleeps: between two looks
+    time.sleep(seconds)  # the one place that sleeps: between two looks

@@ -1,0 +1,1 @@
+"""The command line `enroll`: one noun a file, `main` puts them together."""

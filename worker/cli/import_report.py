@@ -1,0 +1,63 @@
+"""What an import came to, and whether that adds up."""
+
+from domain.bulk_upsert import BulkUpsertCounts
+from worker.cli.errors_file import ErrorsFile
+from worker.cli.failures import CommandFailed
+from worker.cli.intake import Intake
+from worker.cli.output import say
+from worker.reports.shapes import Shape
+
+
+class ImportReport(Shape):
+    """The counts, over all jobs and the lines that never got into one.
+
+    `duplicates` are rows folded within their job; a row whose email was in an earlier job counts as updated. What
+    merging came to is None when the import did not wait for it.
+    """
+
+    campaign_id: str
+    jobs: int
+    received: int
+    created: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    enrolled: int | None = None
+    duplicates: int | None = None
+    skipped: int | None = None
+    errors: int
+    errors_file: str | None
+    dead_jobs: list[str]
+
+
+def report(intake: Intake, received: int, errors: ErrorsFile, *, waited: bool) -> ImportReport:
+    """Sum up an import; `received` counts the records of the file."""
+    return ImportReport(
+        campaign_id=intake.campaign_id,
+        jobs=intake.jobs,
+        received=received,
+        errors=errors.count,
+        errors_file=str(errors.path) if errors.count else None,
+        dead_jobs=[job.id for job in intake.dead],
+        **(intake.counts if waited else {}),
+    )
+
+
+def say_errors(errors: ErrorsFile) -> None:
+    """Tell which rows were not taken: the first of them, and where they all are."""
+    if errors.count:
+        for error in errors.first:
+            where = f"line {error.line}" + (f", {error.email}" if error.email else "")
+            say(f"{where}: {error.message} ({error.code})")
+        say(f"Rows that were not taken: {errors.count:,}. All of them are in {errors.path}.")
+
+
+def check(report: ImportReport) -> None:
+    """Raise `CommandFailed` when a job died, or when not every row is accounted for."""
+    if report.dead_jobs:
+        first = report.dead_jobs[0]
+        raise CommandFailed(
+            f"{len(report.dead_jobs)} of {report.jobs} jobs died and their rows were not applied: "
+            f"{', '.join(report.dead_jobs)}. See `enroll job show {first}`, then `enroll job retry {first}`"
+        )
+    if report.created is not None and not BulkUpsertCounts.model_validate(dict(report)).adds_up:
+        raise CommandFailed(f"the counts do not add up, please report this: {report.model_dump_json(by_alias=True)}")

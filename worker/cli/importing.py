@@ -1,0 +1,122 @@
+"""`enroll import`: the leads of a file into a campaign."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from worker.cli.errors_file import ErrorsFile
+from worker.cli.failures import CommandFailed
+from worker.cli.header import KNOWN_FIELDS, Column
+from worker.cli.import_report import check, report, say_errors
+from worker.cli.intake import JOB_ROWS, Intake
+from worker.cli.leads_file import LeadsFile, open_leads
+from worker.cli.output import AsJson, print_json, print_one, say
+from worker.cli.records import LineError, Row
+from worker.store.campaigns import find_campaign
+from worker.store.connection import transaction
+
+INTERRUPTED = 130  # as a shell counts it: 128 and the number of SIGINT
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="CSV or NDJSON, in UTF-8.")
+]
+Into = Annotated[str, typer.Option("--campaign", metavar="ID", help="The campaign to enroll them in, camp_….")]
+ErrorsPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--errors", dir_okay=False, metavar="PATH", help="Where rows that were not taken go [FILE.errors.csv]."
+    ),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the last jobs are applied.")]
+
+
+def import_file(
+    file: File, campaign: Into, errors: ErrorsPath = None, *, no_wait: NoWait = False, as_json: AsJson = False
+) -> None:
+    """Upsert the leads of a file into a campaign, in jobs of 500 rows.
+
+    CSV (comma, semicolon, tab or bar): the first line names the columns. `E-Mail`, `First Name`, `Company`, `Job Title`
+    and the like become the standard fields, every other column a custom variable of its own name. An empty cell says
+    nothing about the lead: what is stored stays. NDJSON (.ndjson, .jsonl): one lead a line, as in the API.
+
+    A bad row never fails its neighbours: it is reported with its line. An import that was interrupted can just be run
+    again: leads that are there already are updated, not doubled.
+    """
+    errors_path = errors or file.with_name(f"{file.name}.errors.csv")
+    if errors_path.absolute() == file.absolute():
+        raise CommandFailed("--errors names the file that is imported: choose another path")
+    intake = Intake(_existing(campaign), say)
+    with open_leads(file) as leads, closing(ErrorsFile(errors_path)) as errors_file, _end_told(intake):
+        _say_columns(leads.columns)
+        received = _send_all(leads, file.stat().st_size, intake, errors_file)
+        if not no_wait:
+            intake.wait()
+    summary = report(intake, received, errors_file, waited=not no_wait)
+    say_errors(errors_file)
+    if as_json:
+        print_json(summary)
+    else:
+        print_one(summary)
+    check(summary)
+
+
+def _existing(campaign_id: str) -> str:
+    with transaction() as session:
+        return find_campaign(session, campaign_id).public_id
+
+
+def _send_all(leads: LeadsFile, size: int, intake: Intake, errors: ErrorsFile) -> int:
+    """Send record after record; give how many there were."""
+    received = 0
+    with _progress_bar(size) as advance_to:
+        while chunk := list(islice(leads.records, JOB_ROWS)):
+            received += len(chunk)
+            errors.write(record for record in chunk if isinstance(record, LineError))
+            rows = [record for record in chunk if isinstance(record, Row)]
+            if rows:
+                errors.write(intake.send(rows))
+            advance_to(leads.position())
+    return received
+
+
+@contextmanager
+def _progress_bar(size: int) -> Generator[Callable[[int], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=size)
+        yield lambda position: progress.update(task, completed=position)
+
+
+@contextmanager
+def _end_told(intake: Intake) -> Generator[None]:
+    """However an import ends early, tell what is on its way all the same."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted. {_accepted_so_far(intake)}")
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception:
+        say(_accepted_so_far(intake))
+        raise
+
+
+def _accepted_so_far(intake: Intake) -> str:
+    return (
+        f"Rows accepted so far: {intake.accepted_rows:,} (jobs: {intake.jobs:,}); they will be applied. "
+        "The import can be run again from the start."
+    )
+
+
+def _say_columns(columns: Sequence[Column]) -> None:
+    for header, key in columns:
+        if key is None:
+            say("A column without a name is left out.")
+        else:
+            say(f"{header} → {key}" if key in KNOWN_FIELDS else f"{header} → {{{{{key}}}}}, a custom variable")

@@ -1,0 +1,37 @@
+"""`enroll`: the commands, each in the file of its noun."""
+
+import io
+import sys
+
+import typer
+
+from worker.cli import campaign, job, send, workspace
+from worker.cli.failures import Commands
+from worker.cli.importing import import_file
+from worker.cli.migrate import migrate
+from worker.cli.status import status
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    # Its tracebacks show local variables, and those may be leads.
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Enroll leads in outbound campaigns: bulk upserts in, exactly one message a step out.",
+)
+app.command()(migrate)
+app.command()(status)
+app.add_typer(workspace.app, name="workspace")
+app.add_typer(campaign.app, name="campaign")
+app.command("import")(import_file)
+app.add_typer(job.app, name="job")
+app.add_typer(send.app, name="send")
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    app()

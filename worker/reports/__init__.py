@@ -1,0 +1,1 @@
+"""Every read for people: the shapes of the contract, by queries that take no locks and never write."""
