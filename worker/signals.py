@@ -6,18 +6,16 @@ from celery import signals
 
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
-from worker.transport import check_transport_url
-from worker.transport.message import sender
+from worker.transport import check_mail_settings
 
 _signals = cast("Any", signals)
 
 
 @_signals.celeryd_init.connect
 def refuse_unusable_settings(**_: Any) -> None:
-    """End the program with one line where a setting cannot be used: a send would only fail later."""
+    """End the program with one line where a setting cannot be used."""
     try:
-        sender(settings().mail_from)
-        check_transport_url(settings().effective_transport_url)
+        check_mail_settings(settings())
     except UnusableSetting as error:
         raise SystemExit(str(error)) from None
 

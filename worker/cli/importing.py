@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from worker.cli.errors_file import ErrorsFile
 from worker.cli.failures import CommandFailed
 from worker.cli.header import KNOWN_FIELDS, Column
-from worker.cli.import_report import check, report, say_errors
+from worker.cli.import_report import ImportReport, check, report, say_errors
 from worker.cli.intake import JOB_ROWS, Intake
 from worker.cli.leads_file import LeadsFile, open_leads
 from worker.cli.output import AsJson, print_json, print_one, say
@@ -51,19 +51,24 @@ def import_file(
     errors_path = errors or file.with_name(f"{file.name}.errors.csv")
     if errors_path.absolute() == file.absolute():
         raise CommandFailed("--errors names the file that is imported: choose another path")
-    intake = Intake(_existing(campaign), say)
-    with open_leads(file) as leads, closing(ErrorsFile(errors_path)) as errors_file, _end_told(intake):
-        _say_columns(leads.columns)
-        received = _send_all(leads, file.stat().st_size, intake, errors_file)
-        if not no_wait:
-            intake.wait()
-    summary = report(intake, received, errors_file, waited=not no_wait)
-    say_errors(errors_file)
+    summary = run_import(file, _existing(campaign), errors_path, wait=not no_wait)
     if as_json:
         print_json(summary)
     else:
         print_one(summary)
     check(summary)
+
+
+def run_import(file: Path, campaign_id: str, errors_path: Path, *, wait: bool) -> ImportReport:
+    """Send the rows of a file as jobs, tell on stderr what happens, and sum it up."""
+    intake = Intake(campaign_id, say)
+    with open_leads(file) as leads, closing(ErrorsFile(errors_path)) as errors, _end_told(intake):
+        _say_columns(leads.columns)
+        received = _send_all(leads, file.stat().st_size, intake, errors)
+        if wait:
+            intake.wait()
+    say_errors(errors)
+    return report(intake, received, errors, waited=wait)
 
 
 def _existing(campaign_id: str) -> str:

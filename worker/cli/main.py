@@ -6,10 +6,12 @@ import sys
 import typer
 
 from worker.cli import campaign, job, send, workspace
+from worker.cli.demo.command import demo
 from worker.cli.failures import Commands
 from worker.cli.importing import import_file
 from worker.cli.migrate import migrate
 from worker.cli.status import status
+from worker.cli.up import up
 
 app = typer.Typer(
     cls=Commands,
@@ -20,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Enroll leads in outbound campaigns: bulk upserts in, exactly one message a step out.",
 )
+app.command()(up)
+app.command()(demo)
 app.command()(migrate)
 app.command()(status)
 app.add_typer(workspace.app, name="workspace")

@@ -57,10 +57,10 @@ class EmbeddedPostgresql(EmbeddedServer):
 
     def remove(self) -> None:
         """End it and remove all it has, its data elsewhere included."""
-        self.kill()
-        if self._cluster.is_symlink():
-            shutil.rmtree(self._cluster.resolve())
+        elsewhere = self._cluster.resolve() if self._cluster.is_symlink() else None
         super().remove()
+        if elsewhere:
+            shutil.rmtree(elsewhere)
 
     @property
     def _account(self) -> Account:

@@ -50,8 +50,7 @@ class EmbeddedServer(ABC):
         """Start and do not wait; whatever a start before this one left running in the folder is stopped first."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._prepare()
-        for process in leftovers(self.program, self._workplace, self._recorded_pid):
-            process.end(self.stop_signals, _STOP_WITHIN)
+        self._end_leftovers(self.stop_signals)
         self._forget_leftovers()
         self._process = self._spawn()
 
@@ -68,9 +67,10 @@ class EmbeddedServer(ABC):
         self._end(())
 
     def remove(self) -> None:
-        """End it and remove all it has."""
+        """End it, left over from a killed start or not, and remove all it has."""
         self.kill()
         if self.folder.exists():
+            self._end_leftovers(())
             shutil.rmtree(self.folder)
 
     def ending(self) -> str:
@@ -116,6 +116,10 @@ class EmbeddedServer(ABC):
         # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops the servers last.
         with open_log(self.log) as log:
             return self._account.popen(self._command(), folder=self._workplace, output=log)
+
+    def _end_leftovers(self, requests: Sequence[signal.Signals]) -> None:
+        for process in leftovers(self.program, self._workplace, self._recorded_pid):
+            process.end(requests, _STOP_WITHIN)
 
     def _end(self, requests: Sequence[signal.Signals]) -> None:
         if self._process is None:

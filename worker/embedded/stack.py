@@ -12,6 +12,7 @@ DATA_DIR holds
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from pathlib import Path
 from worker.embedded import signals
 from worker.embedded.postgresql import EmbeddedPostgresql
 from worker.embedded.process import ProcessId, Say, write_private
+from worker.embedded.program import end_leftovers
 from worker.embedded.server import EmbeddedServer, ServerFailed
 from worker.embedded.supervisor import Supervisor
 from worker.embedded.valkey import EmbeddedValkey
 from worker.settings import Settings, UnusableSetting
 
-__all__ = ["AlreadyRunning", "RunningStack", "ServerFailed", "read_stack", "servers"]
+__all__ = ["AlreadyRunning", "RunningStack", "ServerFailed", "read_stack", "remove_data", "servers"]
 
 _FILE = "stack.json"
 _LOCK = "lock"
@@ -76,6 +78,20 @@ def servers(settings: Settings, say: Say) -> Generator[RunningStack]:
         stack = RunningStack(database_url or "", redis_url or "", os.getpid())
         with _noted(data_dir / _FILE, stack):
             yield stack
+
+
+def remove_data(data_dir: Path, say: Say) -> None:
+    """Remove the data of a stack that does not run, what it keeps elsewhere included."""
+    with _locked(data_dir):
+        for name in end_leftovers(data_dir):
+            say(f"{name} was still running from a start that was killed: killed it")
+        EmbeddedPostgresql(data_dir / "postgresql", say).remove()
+        EmbeddedValkey(data_dir / "valkey", say).remove()
+        for path in data_dir.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
 
 
 @contextmanager

@@ -1,0 +1,48 @@
+"""The programs that do the work: Celery's own commands, as anyone could type them."""
+
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from worker.embedded.program import Program
+
+_CELERY = (sys.executable, "-m", "celery", "-A", "worker")
+# Delivery apart from the lanes: a transport that hangs must not keep anybody from being enrolled, and a long import
+# must not keep messages from leaving.
+_QUEUES = {"enrolling": "enrollment,sequencer", "delivering": "delivery,maintenance"}
+READY_WITHIN = 60.0
+_LOOK_EVERY = 0.1
+
+
+def programs() -> list[Program]:
+    """List what `enroll up` runs beside the servers: workers for all queues, and beat."""
+    return [*(_worker(name, queues) for name, queues in _QUEUES.items()), _beat()]
+
+
+def wait_until_workers_answer(within: float) -> bool:
+    """Wait until every worker of this machine answers a ping, which went through Redis both ways."""
+    from worker.celery import app  # noqa: PLC0415  # its settings need the running servers
+
+    names = [_node(name) for name in _QUEUES]
+    answered: set[str] = set()
+    deadline = time.monotonic() + within
+    while not answered.issuperset(names) and time.monotonic() < deadline:
+        replies: Iterable[dict[str, Any]] = app.control.ping(timeout=_LOOK_EVERY, limit=len(names)) or ()
+        answered.update(name for reply in replies for name in reply)
+    return answered.issuperset(names)
+
+
+def _worker(name: str, queues: str) -> Program:
+    options = [f"--hostname={_node(name)}", f"--queues={queues}", "--concurrency=2", "--loglevel=INFO"]
+    # Waiting a second at the start to hear from other workers is of no use here.
+    return Program(name, [*_CELERY, "worker", *options, "--without-mingle", "--without-gossip"])
+
+
+def _beat() -> Program:
+    return Program("beat", [*_CELERY, "beat", "--loglevel=INFO", "--pidfile="])
+
+
+def _node(name: str) -> str:
+    return f"{name}@{socket.gethostname()}"
