@@ -3,15 +3,16 @@
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.database import job_statuses, sql, stored_leads
+from support.ledger_check import assert_store_is_the_rule_applied_to_the_ledger
 from support.requests import EMAILS, STANDARD_VALUES, VALUES, VARIABLES, some_leads
 
-from domain.merge import apply_all, same
-from domain.rows import fold
+from domain.job import IdempotencyKey
 from worker.enrolling import take_turn
 from worker.store import ledger, merging
 from worker.store.tables import Campaign
@@ -28,38 +29,12 @@ leads = st.fixed_dictionaries(
 requests = st.lists(st.lists(leads, min_size=1, max_size=5), min_size=1, max_size=6)
 
 
-def accept_all(campaign: Campaign, bodies: Sequence[list[Any]]) -> None:
-    for body in bodies:
-        ledger.accept(campaign.public_id, body)
-
-
-def assert_store_equals_the_rule(campaign: Campaign, bodies: Sequence[list[Any]]) -> None:
-    """The leads, and for each job its counts and outcomes, as if applied one after another."""
-    folded = [fold(body) for body in bodies]
-    expected, outcomes = apply_all([rows.leads for rows in folded])
-    stored = stored_leads(campaign.number)
-    assert stored.keys() == expected.keys()
-    assert all(same(stored[email], expected[email]) for email in expected), (stored, expected)
-    jobs = sql(
-        "SELECT received, created, updated, unchanged, enrolled, duplicates, skipped, errors, outcomes FROM job"
-        " WHERE campaign_id = :campaign ORDER BY id",
-        campaign=campaign.number,
-    )
-    letters = {"created": "c", "updated": "u", "unchanged": "n"}
-    assert [tuple(job) for job in jobs] == [
-        (
-            rows.received,
-            of_job.count("created"),
-            len(of_job) - of_job.count("created"),
-            of_job.count("unchanged"),
-            len(of_job),
-            len(rows.duplicates),
-            0,
-            len(rows.errors),
-            "".join(letters[outcome] for outcome in of_job),
-        )
-        for rows, of_job in zip(folded, outcomes, strict=True)
-    ]
+def accept_all(campaign: Campaign, bodies: Sequence[list[Any]]) -> dict[str, list[Any]]:
+    """Accept each as a job; give them by their keys."""
+    requests = {str(uuid4()): body for body in bodies}
+    for key, body in requests.items():
+        ledger.accept(campaign.public_id, body, IdempotencyKey("user", key))
+    return {f"user:{key}": body for key, body in requests.items()}
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -67,10 +42,10 @@ def assert_store_equals_the_rule(campaign: Campaign, bodies: Sequence[list[Any]]
 def test_the_sql_merge_equals_the_merge_rule(new_campaign: NewCampaign, bodies: list[list[Any]]) -> None:
     campaign = new_campaign()
 
-    accept_all(campaign, bodies)
+    requests = accept_all(campaign, bodies)
     take_turn(campaign.number)
 
-    assert_store_equals_the_rule(campaign, bodies)
+    assert_store_is_the_rule_applied_to_the_ledger(campaign, requests)
 
 
 def test_jobs_applied_together_count_as_if_applied_one_after_another(new_campaign: NewCampaign) -> None:
@@ -78,10 +53,10 @@ def test_jobs_applied_together_count_as_if_applied_one_after_another(new_campaig
     bodies = [some_leads(chance) for _ in range(150)]
     campaign = new_campaign()
 
-    accept_all(campaign, bodies)
+    requests = accept_all(campaign, bodies)
     take_turn(campaign.number)
 
-    assert_store_equals_the_rule(campaign, bodies)
+    assert_store_is_the_rule_applied_to_the_ledger(campaign, requests)
 
 
 def test_a_merge_that_takes_every_job_at_once_is_found_out(
@@ -93,13 +68,13 @@ def test_a_merge_that_takes_every_job_at_once_is_found_out(
     campaign = new_campaign()
     monkeypatch.setattr(merging, "segments", lambda jobs, _: [range(1, jobs + 1)])
 
-    accept_all(campaign, bodies[:1])
+    requests = accept_all(campaign, bodies[:1])
     take_turn(campaign.number)
-    accept_all(campaign, bodies[1:])
+    requests |= accept_all(campaign, bodies[1:])
     take_turn(campaign.number)
 
     with pytest.raises(AssertionError):
-        assert_store_equals_the_rule(campaign, bodies)
+        assert_store_is_the_rule_applied_to_the_ledger(campaign, requests)
 
 
 def test_a_lead_that_does_not_change_is_not_written(new_campaign: NewCampaign) -> None:

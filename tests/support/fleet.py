@@ -25,11 +25,19 @@ class Workers:
         concurrency: int = 2,
         beat: bool = False,
         app: str = "worker",
+        name: str = "worker",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        options = [f"--queues={queues}", f"--concurrency={concurrency}", "--loglevel=INFO", "--without-mingle"]
+        options = [
+            f"--hostname={name}@%h",
+            f"--queues={queues}",
+            f"--concurrency={concurrency}",
+            "--loglevel=INFO",
+            "--without-mingle",
+        ]
         self._command = [sys.executable, "-m", "celery", "-A", app, "worker", *options, *(["-B"] if beat else [])]
         self._environment = {**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})}
+        logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"celery-{len(list(logs.iterdir()))}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
