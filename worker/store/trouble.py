@@ -1,23 +1,35 @@
 """Trouble with the store, told apart from a failure of the work: trouble is waited out, never counted."""
 
-from psycopg.errors import QueryCanceled, ReadOnlySqlTransaction
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    ProgramLimitExceeded,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
+    StatementTooComplex,
+    TooManyArguments,
+    TooManyColumns,
+)
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+
+# The driver calls these operational too, but they come with the work, every time: a job that always meets one must end
+# up `dead` instead of holding its lane for ever.
+_FAULTS_OF_THE_WORK = (QueryCanceled, ProgramLimitExceeded, StatementTooComplex, TooManyArguments, TooManyColumns)
 
 
 def is_store_trouble(error: BaseException) -> bool:
     """Tell whether PostgreSQL was out of reach, shutting down, failing over, full, locked or deadlocked.
 
-    A statement that ran into its time limit is no trouble of the store: a job that always does must end up
-    `dead` instead of holding its lane for ever.
+    A statement that ran into its time limit, or a limit of PostgreSQL's, is no trouble of the store.
     """
     if not isinstance(error, DBAPIError):
         return isinstance(error, PoolTimeout)
-    if isinstance(error.orig, QueryCanceled):
+    if isinstance(error.orig, _FAULTS_OF_THE_WORK):
         return False
     return (
         isinstance(error, OperationalError | InterfaceError)
-        or isinstance(error.orig, ReadOnlySqlTransaction)
+        or isinstance(error.orig, ReadOnlySqlTransaction | IdleInTransactionSessionTimeout)
         or error.connection_invalidated
     )
 
