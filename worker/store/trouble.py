@@ -12,7 +12,6 @@ from psycopg.errors import (
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-
 # The driver calls these operational too, but they come with the work, every time: a job that always meets one must end
 # up `dead` instead of holding its lane for ever.
 _FAULTS_OF_THE_WORK = (QueryCanceled, ProgramLimitExceeded, StatementTooComplex, TooManyArguments, TooManyColumns)
