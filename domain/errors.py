@@ -30,6 +30,74 @@ class PayloadTooLarge(Refusal):
     code = "payload_too_large"
 
 
+class AuthenticationFailed(Refusal):
+    """The API key is missing, wrong, expired or revoked: send it as `Authorization: Bearer sk_live_…`."""
+
+    code = "authentication_failed"
+
+
+class PermissionDenied(Refusal):
+    """The API key lacks the scope {scope}: use a key that has it."""
+
+    code = "permission_denied"
+
+
+class UnsupportedMediaType(Refusal):
+    """The content type {given!r} is not taken here: send {expected}."""
+
+    code = "unsupported_media_type"
+
+
+class BacklogFull(Refusal):
+    """There are {waiting:,} jobs waiting to be applied, at most {limit:,} may: send this again later."""
+
+    code = "backlog_full"
+    retry_helps = True
+
+
+class RateLimited(Refusal):
+    """The API key was used more than {limit:,} times a minute: send this again later."""
+
+    code = "rate_limited"
+    retry_helps = True
+
+
+class JobDead(Refusal):
+    """Job {job_id} could not be applied and is dead: its rows are kept, see its lastError, then retry it."""
+
+    code = "job_dead"
+
+
+class CampaignNotDraft(Refusal):
+    """The campaign is {status}: its name and steps can be changed only while it is a draft."""
+
+    code = "campaign_not_draft"
+
+
+class LeadNotFound(Refusal):
+    """There is no lead {lead!r} in this campaign: check the id or the address."""
+
+    code = "lead_not_found"
+
+
+class KeyNotFound(Refusal):
+    """There is no API key {key_id!r}: check the id."""
+
+    code = "key_not_found"
+
+
+class SourceNotFound(Refusal):
+    """There is no source {source_id!r}: check the id."""
+
+    code = "source_not_found"
+
+
+class ImportNotFound(Refusal):
+    """There is no import {import_id!r}: check the id."""
+
+    code = "import_not_found"
+
+
 class WorkspaceNotFound(Refusal):
     """There is no workspace {name!r}: create it, or list those there are."""
 

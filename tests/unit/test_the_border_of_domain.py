@@ -9,8 +9,9 @@ import pytest
 import domain
 
 ALLOWED_PACKAGES = {
-    "base64", "collections", "dataclasses", "datetime", "decimal", "domain", "enum", "functools", "html", "idna",
-    "inspect", "itertools", "json", "math", "pydantic", "pydantic_core", "re", "sqlmodel", "typing", "unicodedata",
+    "base64", "collections", "dataclasses", "datetime", "decimal", "domain", "enum", "functools", "hashlib", "hmac",
+    "html", "idna", "inspect", "itertools", "json", "math", "pydantic", "pydantic_core", "re", "sqlmodel", "typing",
+    "unicodedata", "zlib",
 }  # fmt: skip
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
