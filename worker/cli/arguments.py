@@ -26,6 +26,7 @@ def _key(given: str | None) -> str | None:
 
 Name = Annotated[str, typer.Option(callback=_name, help="What people call it.")]
 WorkspaceName = Annotated[str, typer.Option("--workspace", callback=_name, help="The workspace it belongs to.")]
+OfWorkspace = Annotated[str | None, typer.Option("--workspace", help="Only of this workspace.")]
 CampaignId = Annotated[str, typer.Argument(metavar="ID", help="The id of the campaign, camp_….")]
 OfCampaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="Only of this campaign.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The id of the job, job_….")]

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from worker.cli import campaign, job, send, workspace
+from worker.cli import campaign, job, key, send, workspace
 from worker.cli.demo.command import demo
 from worker.cli.failures import Commands
 from worker.cli.importing import import_file
@@ -27,6 +27,7 @@ app.command()(demo)
 app.command()(migrate)
 app.command()(status)
 app.add_typer(workspace.app, name="workspace")
+app.add_typer(key.app, name="key")
 app.add_typer(campaign.app, name="campaign")
 app.command("import")(import_file)
 app.add_typer(job.app, name="job")

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlmodel import Field, SQLModel
 
+from domain.api_key import Scope
 from domain.campaign import CampaignStatus
 from domain.identifiers import public_id
 from domain.job import JobStatus, KeySpace
@@ -65,6 +66,29 @@ class Workspace(SQLModel, table=True):
     def public_id(self) -> str:
         """`ws_…`."""
         return public_id("ws", self.number, self.created_at)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key to the API. `digest`: the SHA-256 of the key, which itself is stored nowhere."""
+
+    __tablename__ = "api_key"
+
+    number: int = _number()
+    workspace_number: int = Field(
+        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
+    )
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    scopes: list[Scope] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    created_at: datetime = _created_at()
+    expires_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    revoked_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    last_used_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+
+    @property
+    def public_id(self) -> str:
+        """`key_…`."""
+        return public_id("key", self.number, self.created_at)
 
 
 class Campaign(SQLModel, table=True):

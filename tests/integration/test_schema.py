@@ -1,0 +1,45 @@
+"""The tables that SQLModel declares are those that the migrations make."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+from support.database import sql
+
+from worker.store import schema, tables
+from worker.store.connection import transaction
+
+
+@pytest.mark.usefixtures("store")
+def test_declared_and_migrated_tables_are_equal() -> None:
+    assert tables.Workspace
+    with transaction() as session:
+        context = MigrationContext.configure(
+            session.connection(), opts={"compare_type": True, "compare_server_default": False}
+        )
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_a_difference_is_found() -> None:
+    """The broken twin."""
+    sql("ALTER TABLE lead DROP CONSTRAINT lead_campaign_email")
+    with transaction() as session:
+        differences = compare_metadata(MigrationContext.configure(session.connection()), SQLModel.metadata)
+    assert [difference[0] for difference in differences] == ["add_constraint"]
+
+
+@pytest.mark.usefixtures("store")
+def test_every_text_that_is_compared_is_collated_as_the_temporary_table_is() -> None:
+    collations = "SELECT column_name, collation_name FROM information_schema.columns WHERE table_name = 'lead'"
+    texts = {name: collation for name, collation in sql(collations) if collation}
+    assert set(texts.values()) == {"C"}
+    assert "email" in texts
+
+
+@pytest.mark.usefixtures("store")
+def test_migrating_again_changes_nothing_and_the_schema_is_current() -> None:
+    schema.migrate()
+    assert schema.is_current()
+    sql("UPDATE alembic_version SET version_num = '0000'")
+    assert not schema.is_current()
