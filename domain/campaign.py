@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from domain.errors import NoLeadsEnrolled, NoSequenceSteps
+from domain.errors import CampaignNotDraft, NoLeadsEnrolled, NoSequenceSteps
 
 CampaignStatus = Literal["draft", "running", "paused"]
 
@@ -22,3 +22,9 @@ def start(status: CampaignStatus, *, has_steps: bool, has_leads: bool) -> Campai
 def pause(status: CampaignStatus) -> CampaignStatus:
     """Pause what runs; a draft or paused campaign stays what it is."""
     return "paused" if status == "running" else status
+
+
+def require_draft(status: CampaignStatus) -> None:
+    """Raise `CampaignNotDraft` once the campaign has been started: its leads may be anywhere in the sequence."""
+    if status != "draft":
+        raise CampaignNotDraft(status=status)

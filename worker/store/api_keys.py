@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, text
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from domain.api_key import SECRET_BYTES, ApiKey, Scope, check, digest_of, make_token, read_token
 from domain.errors import KeyNotFound
-from domain.identifiers import RowKey, row_key
+from domain.identifiers import row_key
 from worker.store.connection import transaction
+from worker.store.finding import find
 from worker.store.tables import ApiKeyRow
 from worker.store.workspaces import find_workspace
 
@@ -54,7 +55,7 @@ def authenticate(token: str) -> ApiKey:
     """Give the key that a caller presents, and note that it was used; `AuthenticationFailed` unless it is good."""
     credential = read_token(token)
     with transaction() as session:
-        row = _find(session, credential.row)
+        row = find(session, ApiKeyRow, credential.row)
         key = check(_as_key(row), credential, session.exec(select(func.now())).one())
         session.connection().execute(_NOTE_USE, {"number": credential.row.number, "every": _NOTE_USE_EVERY})
     return key
@@ -62,10 +63,9 @@ def authenticate(token: str) -> ApiKey:
 
 def revoke_key(key_id: str) -> ApiKeyRow:
     """Revoke a key for good; again: nothing changes."""
-    named = row_key("key", key_id)
     with transaction() as session:
-        row = named and _find(session, named)
-        if not row:
+        row = find(session, ApiKeyRow, row_key("key", key_id))
+        if row is None:
             raise KeyNotFound(key_id=key_id)
         row.revoked_at = row.revoked_at or session.exec(select(func.now())).one()
     return row
@@ -76,12 +76,6 @@ def has_keys(workspace: str) -> bool:
     with transaction() as session:
         query = select(ApiKeyRow).where(col(ApiKeyRow.workspace_number) == find_workspace(session, workspace).number)
         return session.exec(query.limit(1)).one_or_none() is not None
-
-
-def _find(session: Session, named: RowKey) -> ApiKeyRow | None:
-    created_at = func.date_trunc("milliseconds", col(ApiKeyRow.created_at))
-    query = select(ApiKeyRow).where(col(ApiKeyRow.number) == named.number, created_at == named.created_at)
-    return session.exec(query).one_or_none()
 
 
 def _as_key(row: ApiKeyRow | None) -> ApiKey | None:

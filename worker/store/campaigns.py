@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, text
-from sqlmodel import Session, col, select
+from sqlalchemy import text
+from sqlmodel import Session
 
 from domain import campaign as life_cycle
 from domain.errors import CampaignNotFound
@@ -13,6 +13,7 @@ from domain.identifiers import public_id, row_key
 from domain.sequence import SequenceStep
 from worker import nudges
 from worker.store.connection import after_commit, transaction
+from worker.store.finding import find
 from worker.store.tables import Campaign
 from worker.store.workspaces import find_workspace
 
@@ -35,24 +36,33 @@ _HAS_LEADS = text(
 )
 
 
-def create_campaign(workspace: str, name: str, steps: Sequence[SequenceStep]) -> Campaign:
-    """Create a draft in the workspace of that name."""
+def create_campaign(workspace: str | int, name: str, steps: Sequence[SequenceStep]) -> Campaign:
+    """Create a draft in a workspace, given by name or number."""
     with transaction() as session:
-        campaign = Campaign(
-            workspace_number=find_workspace(session, workspace).number,
-            name=name,
-            sequence_steps=[step.model_dump(by_alias=True) for step in steps],
-        )
+        owner = workspace if isinstance(workspace, int) else find_workspace(session, workspace).number
+        campaign = Campaign(workspace_number=owner, name=name, sequence_steps=_as_stored(steps))
         session.add(campaign)
         session.flush()
         session.refresh(campaign)
     return campaign
 
 
-def start_campaign(campaign_id: str) -> Campaign:
+def change_campaign(
+    campaign_id: str, name: str | None, steps: Sequence[SequenceStep] | None, workspace: int | None = None
+) -> Campaign:
+    """Change the name or the steps of a draft; None leaves them as they are."""
+    with transaction() as session:
+        campaign = lock_campaign(session, campaign_id, workspace)
+        life_cycle.require_draft(campaign.status)
+        campaign.name = campaign.name if name is None else name
+        campaign.sequence_steps = campaign.sequence_steps if steps is None else _as_stored(steps)
+    return campaign
+
+
+def start_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
     """Start a draft or resume what is paused; everyone due is released right after."""
     with transaction() as session:
-        campaign = lock_campaign(session, campaign_id)
+        campaign = lock_campaign(session, campaign_id, workspace)
         started = life_cycle.start(
             campaign.status,
             has_steps=bool(campaign.sequence_steps),
@@ -66,10 +76,10 @@ def start_campaign(campaign_id: str) -> Campaign:
     return campaign
 
 
-def pause_campaign(campaign_id: str) -> Campaign:
+def pause_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
     """Pause what runs: nothing more is released, queued sends are held."""
     with transaction() as session:
-        campaign = lock_campaign(session, campaign_id)
+        campaign = lock_campaign(session, campaign_id, workspace)
         paused = life_cycle.pause(campaign.status)
         if campaign.status != paused:
             campaign.status = paused
@@ -77,28 +87,24 @@ def pause_campaign(campaign_id: str) -> Campaign:
     return campaign
 
 
-def find_campaign(session: Session, campaign_id: str) -> Campaign:
-    """Read a campaign by its public id."""
-    return _find(session, campaign_id, lock=False)
+def find_campaign(session: Session, campaign_id: str, workspace: int | None = None) -> Campaign:
+    """Read a campaign by its public id; one of another workspace does not exist (None: all do)."""
+    return _found(find(session, Campaign, row_key("camp", campaign_id), workspace=workspace), campaign_id)
 
 
-def lock_campaign(session: Session, campaign_id: str) -> Campaign:
+def lock_campaign(session: Session, campaign_id: str, workspace: int | None = None) -> Campaign:
     """Read a campaign for changing it: a release under way ends first, the next one sees the change."""
-    return _find(session, campaign_id, lock=True)
+    return _found(find(session, Campaign, row_key("camp", campaign_id), workspace=workspace, lock=True), campaign_id)
 
 
-def _find(session: Session, campaign_id: str, *, lock: bool) -> Campaign:
-    key = row_key("camp", campaign_id)
-    if key is None:
+def _as_stored(steps: Sequence[SequenceStep]) -> list[dict[str, object]]:
+    return [step.model_dump(by_alias=True) for step in steps]
+
+
+def _found(campaign: Campaign | None, campaign_id: str) -> Campaign:
+    if campaign is None:
         raise CampaignNotFound(campaign_id=campaign_id)
-    query = select(Campaign).where(
-        col(Campaign.number) == key.number,
-        func.date_trunc("milliseconds", col(Campaign.created_at)) == key.created_at,
-    )
-    found = session.exec(query.with_for_update() if lock else query).one_or_none()
-    if found is None:
-        raise CampaignNotFound(campaign_id=campaign_id)
-    return found
+    return campaign
 
 
 def _now(session: Session) -> datetime:

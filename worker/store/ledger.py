@@ -1,15 +1,17 @@
 """The ledger of jobs: accepted once, applied in order, dead with a reason, never lost."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Self
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, text
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound
+from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound, Refusal
 from domain.identifiers import public_id, row_key
 from domain.job import IdempotencyKey, Waiting
 from domain.rows import FoldedRows, RowError, fold
@@ -17,11 +19,40 @@ from worker import nudges
 from worker.store import copy_format
 from worker.store.campaigns import find_campaign
 from worker.store.connection import after_commit, transaction
+from worker.store.finding import find
 from worker.store.tables import Campaign, Job
-from worker.store.trouble import reason_of
+from worker.store.trouble import is_store_trouble, reason_of
 
 _ROW_ERRORS = TypeAdapter(list[RowError])
 MAX_ERROR_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One bulk upsert, judged and folded, ready to be committed. Making it takes no transaction.
+
+    `workspace`: the tenant whose key was presented; None at the doors of the queue, where it follows from the campaign.
+    """
+
+    campaign_id: str
+    folded: FoldedRows
+    rows: bytes
+    row_errors: bytes
+    key: IdempotencyKey | None = None
+    workspace: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        campaign_id: str,
+        leads: Iterable[object],
+        key: IdempotencyKey | None = None,
+        workspace: int | None = None,
+    ) -> Self:
+        """Judge and fold the leads of a request."""
+        folded = fold(leads)
+        row_errors = _ROW_ERRORS.dump_json(folded.errors)
+        return cls(campaign_id, folded, copy_format.encode(folded.leads), row_errors, key, workspace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +61,7 @@ class Acceptance:
 
     job_number: int
     job_id: str
+    campaign_number: int
     received: int
     errors: list[RowError]
     replayed: bool
@@ -92,45 +124,33 @@ WHERE id IN (
 """)
 
 
-def accept(campaign_id: str, leads: Sequence[object], key: IdempotencyKey | None = None) -> Acceptance:
+def accept(campaign_id: str, leads: Iterable[object], key: IdempotencyKey | None = None) -> Acceptance:
     """Take one bulk upsert, from whatever door: judged, folded, and committed as one job.
 
     The same key and the same request give the job there is; another request is refused.
     """
-    folded = fold(leads)
-    rows = copy_format.encode(folded.leads)
-    row_errors = _ROW_ERRORS.dump_json(folded.errors)
+    return accept_request(Request.of(campaign_id, leads, key))
+
+
+def accept_request(request: Request) -> Acceptance:
+    """Commit one request as a job, or raise why it is refused."""
     with transaction() as session:
-        campaign = find_campaign(session, campaign_id)
-        fingerprint = _fingerprint(campaign, folded, rows, row_errors)
-        inserted = (
-            session.connection()
-            .execute(
-                _INSERT,
-                {
-                    "workspace": campaign.workspace_number,
-                    "campaign": campaign.number,
-                    "key_space": key and key.space,
-                    "key": key and key.value,
-                    "fingerprint": fingerprint,
-                    "rows": rows,
-                    "row_count": len(folded.leads),
-                    "row_errors": row_errors.decode(),
-                    "duplicate_rows": [number for pair in folded.duplicates for number in pair],
-                    "received": folded.received,
-                    "duplicates": len(folded.duplicates),
-                    "errors": len(folded.errors),
-                },
-            )
-            .one_or_none()
-        )
-        if inserted is None:
-            number, created_at = _replayed(session, campaign, key, fingerprint)
-        else:
-            number, created_at = inserted
-        after_commit(session, lambda: nudges.apply(campaign.public_id))
-    job_id = public_id("job", number, created_at)
-    return Acceptance(number, job_id, folded.received, folded.errors, replayed=inserted is None)
+        return _accept(session, request)
+
+
+def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
+    """Commit requests as one job each, in order, in one transaction; in the place of a refused one stands why.
+
+    One commit, and so one wait for the disk, for all of them. A request that breaks the transaction breaks it for
+    nobody else: each is then committed alone.
+    """
+    try:
+        with transaction() as session:
+            return [_accepted_or_refused(lambda r=request: _accept(session, r)) for request in requests]
+    except Exception as error:
+        if is_store_trouble(error) or len(requests) == 1:
+            raise
+    return [_accepted_or_refused(lambda r=request: accept_request(r)) for request in requests]
 
 
 def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:
@@ -159,10 +179,10 @@ def bury(session: Session, number: int) -> None:
     session.connection().execute(_BURY, {"number": number})
 
 
-def retry(job_id: str) -> str:
+def retry(job_id: str, workspace: int | None = None) -> str:
     """Accept a dead job anew, at the end of its lane; give the id of the new job. Again: the same new job."""
     with transaction() as session:
-        dead = find_job(session, job_id)
+        dead = find_job(session, job_id, workspace)
         if dead.status != "dead" or dead.rows is None:
             raise JobNotDead(job_id=job_id, status=dead.status)
         session.connection().execute(_ACCEPT_ANEW, {"number": dead.number})
@@ -178,19 +198,10 @@ def retry(job_id: str) -> str:
     return anew.public_id
 
 
-def find_job(session: Session, job_id: str) -> Job:
-    """Read a job by its public id."""
-    key = row_key("job", job_id)
-    found = (
-        key
-        and session.exec(
-            select(Job).where(
-                col(Job.number) == key.number,
-                func.date_trunc("milliseconds", col(Job.created_at)) == key.created_at,
-            )
-        ).one_or_none()
-    )
-    if not found:
+def find_job(session: Session, job_id: str, workspace: int | None = None) -> Job:
+    """Read a job by its public id; one of another workspace does not exist (None: all do)."""
+    found = find(session, Job, row_key("job", job_id), workspace=workspace)
+    if found is None:
         raise JobNotFound(job_id=job_id)
     return found
 
@@ -200,31 +211,67 @@ def forget_rows(session: Session, retention: timedelta) -> None:
     session.connection().execute(_FORGET_ROWS, {"retention": retention})
 
 
-def _replayed(
-    session: Session, campaign: Campaign, key: IdempotencyKey | None, fingerprint: bytes
-) -> tuple[int, datetime]:
-    assert key is not None  # noqa: S101  # without a key nothing conflicts
+def _accepted_or_refused(accept: Callable[[], Acceptance]) -> Acceptance | Refusal:
+    try:
+        return accept()
+    except Refusal as refusal:
+        return refusal
+
+
+def _accept(session: Session, request: Request) -> Acceptance:
+    campaign = find_campaign(session, request.campaign_id, request.workspace)
+    row = _job_row(campaign, request)
+    inserted = session.connection().execute(_INSERT, row).one_or_none()
+    number, created_at = inserted or _replayed(session, row)
+    after_commit(session, partial(nudges.apply, campaign.public_id))
+    return Acceptance(
+        job_number=number,
+        job_id=public_id("job", number, created_at),
+        campaign_number=campaign.number,
+        received=request.folded.received,
+        errors=request.folded.errors,
+        replayed=inserted is None,
+    )
+
+
+def _job_row(campaign: Campaign, request: Request) -> dict[str, Any]:
+    folded = request.folded
+    return {
+        "workspace": campaign.workspace_number,
+        "campaign": campaign.number,
+        "key_space": request.key and request.key.space,
+        "key": request.key and request.key.value,
+        "fingerprint": _fingerprint(campaign, request),
+        "rows": request.rows,
+        "row_count": len(folded.leads),
+        "row_errors": request.row_errors.decode(),
+        "duplicate_rows": [number for pair in folded.duplicates for number in pair],
+        "received": folded.received,
+        "duplicates": len(folded.duplicates),
+        "errors": len(folded.errors),
+    }
+
+
+def _replayed(session: Session, row: dict[str, Any]) -> tuple[int, datetime]:
     first = session.exec(
-        select(Job).where(
-            col(Job.workspace_number) == campaign.workspace_number,
-            col(Job.key_space) == key.space,
-            col(Job.idempotency_key) == key.value,
+        select(Job.number, Job.created_at, Job.fingerprint).where(
+            col(Job.workspace_number) == row["workspace"],
+            col(Job.key_space) == row["key_space"],
+            col(Job.idempotency_key) == row["key"],
         )
     ).one()
-    if first.fingerprint != fingerprint:
+    number, created_at, fingerprint = first
+    if fingerprint != row["fingerprint"]:
         raise IdempotencyKeyReused
-    return first.number, first.created_at
+    return number, created_at
 
 
-def _fingerprint(campaign: Campaign, folded: FoldedRows, rows: bytes, row_errors: bytes) -> bytes:
+def _fingerprint(campaign: Campaign, request: Request) -> bytes:
     """Tell requests apart by what they ask for, so that the same leads are the same through any door."""
-    return hashlib.sha256(
-        b"\0".join(
-            [
-                b"%d %d" % (campaign.number, folded.received),
-                repr(folded.duplicates).encode(),
-                row_errors,
-                rows,
-            ]
-        )
-    ).digest()
+    asked = [
+        b"%d %d" % (campaign.number, request.folded.received),
+        repr(request.folded.duplicates).encode(),
+        request.row_errors,
+        request.rows,
+    ]
+    return hashlib.sha256(b"\0".join(asked)).digest()

@@ -21,6 +21,7 @@ from domain.send import Resolution
 from worker import nudges
 from worker.store.campaigns import CampaignKey
 from worker.store.connection import after_commit, transaction
+from worker.store.finding import find
 from worker.store.tables import Campaign, Send
 
 LEASE_SECONDS = 60
@@ -202,18 +203,7 @@ def _claimed(row: Any, steps: Sequence[Mapping[str, Any]]) -> ClaimedSend:
 
 
 def _lock_send(session: Session, send_id: str) -> Send:
-    key = row_key("send", send_id)
-    found = (
-        key
-        and session.exec(
-            select(Send)
-            .where(
-                col(Send.number) == key.number,
-                func.date_trunc("milliseconds", col(Send.created_at)) == key.created_at,
-            )
-            .with_for_update()
-        ).one_or_none()
-    )
-    if not found:
+    found = find(session, Send, row_key("send", send_id), lock=True)
+    if found is None:
         raise SendNotFound(send_id=send_id)
     return found

@@ -71,7 +71,7 @@ class Workspace(SQLModel, table=True):
 class ApiKeyRow(SQLModel, table=True):
     """A key to the API. `digest`: the SHA-256 of the key, which itself is stored nowhere."""
 
-    __tablename__ = "api_key"
+    __tablename__: Any = "api_key"
 
     number: int = _number()
     workspace_number: int = Field(

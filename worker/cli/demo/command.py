@@ -8,7 +8,6 @@ from pathlib import Path
 import typer
 
 from worker.cli.demo.shapes import DemoReport
-from worker.cli.demo.story import Story
 from worker.cli.failures import CommandFailed
 from worker.cli.output import AsJson, print_json, print_pairs, print_table, say
 from worker.cli.up import migrated_servers
@@ -23,6 +22,8 @@ def demo(*, as_json: AsJson = False) -> None:
 
     With servers and a folder of its own, DATA_DIR/demo, made anew each time: nothing else is touched.
     """
+    from worker.cli.demo.story import Story  # noqa: PLC0415  # it loads Celery, which no other command has to
+
     data_dir = settings().data_dir / "demo"
     outbox = data_dir / "outbox"
     with _own_stack(data_dir, outbox):
