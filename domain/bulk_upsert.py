@@ -56,7 +56,7 @@ class BulkUpsertCounts(BaseModel):
 
 
 class BulkUpsertAnswer(BaseModel):
-    """What the caller of a bulk upsert is told once its job is applied."""
+    """What the caller of a bulk upsert is told once its job is applied; a dry run makes no job."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -64,7 +64,7 @@ class BulkUpsertAnswer(BaseModel):
     updated: int
     enrolled: int
     errors: list[RowError]
-    job_id: str
+    job_id: str | None
     received: int
     unchanged: int
     duplicates: int

@@ -128,6 +128,12 @@ class JobNotDead(Refusal):
     code = "job_not_dead"
 
 
+class JobNotApplied(Refusal):
+    """Job {job_id} is {status}: its rows have results once it is applied."""
+
+    code = "job_not_applied"
+
+
 class SendNotUnknown(Refusal):
     """Send {send_id} is {status}: only a send whose outcome is unknown can be resolved."""
 

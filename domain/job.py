@@ -1,6 +1,6 @@
 """A job: one accepted bulk upsert, and what becomes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -15,6 +15,44 @@ class IdempotencyKey(NamedTuple):
 
     space: KeySpace
     value: str
+
+
+MAX_KEY_CHARACTERS = 255
+
+
+def is_key(key: str) -> bool:
+    """Tell whether an idempotency key has 1 to 255 visible ASCII characters."""
+    return 1 <= len(key) <= MAX_KEY_CHARACTERS and all("!" <= character <= "~" for character in key)
+
+
+Action = Literal["created", "updated", "unchanged", "duplicate", "skipped", "error"]
+"""What became of one row of a request."""
+
+_ACTIONS: dict[str, Action] = {"c": "created", "u": "updated", "n": "unchanged"}
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of input row `index`. `position`: its place among the folded rows, None for a row with an error."""
+
+    index: int
+    action: Action
+    position: int | None
+
+
+def row_results(
+    received: int, bad: Collection[int], duplicates: Mapping[int, int], outcomes: str
+) -> Iterator[RowResult]:
+    """Give every input row in order. `outcomes` has a letter for each folded row, in the order of first mention."""
+    position = 0
+    for index in range(received):
+        if index in bad:
+            yield RowResult(index, "error", None)
+        elif index in duplicates:
+            yield RowResult(index, "duplicate", duplicates[index])
+        else:
+            yield RowResult(index, _ACTIONS[outcomes[position]], position)
+            position += 1
 
 
 BATCH_ROWS = 2_000

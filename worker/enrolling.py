@@ -33,28 +33,45 @@ class Move(Enum):
 
 def take_turn(campaign: int) -> bool:
     """Apply and release until nothing is left or the turn is over; True when work may be left behind."""
+    turn = _Turn(campaign)
+    moves = turn.take_steps(wait=True)
     deadline = monotonic() + TURN_SECONDS
-    moves = {_apply_batch(campaign, wait=True), _release_chunk(campaign)}
     while Move.PROGRESS in moves:
         if monotonic() >= deadline:
             return True
-        moves = {_apply_batch(campaign, wait=False), _release_chunk(campaign)}
+        moves = turn.take_steps(wait=False)
     return False
 
 
-def _apply_batch(campaign: int, *, wait: bool) -> Move:
-    batch: list[Waiting] = []
-    try:
-        with transaction() as session:
-            if not lane.take(session, campaign, wait=wait):
-                return Move.LANE_TAKEN
-            batch += next_batch(ledger.oldest_accepted(session, campaign, BATCH_JOBS))
-            if not batch:
-                return Move.NOTHING_TO_DO
-            _apply(session, campaign, batch)
-    except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
-        _after_failure([job.number for job in batch], error)
-    return Move.PROGRESS
+class _Turn:
+    """One turn; it knows which jobs callers may be told about once those whom they enrolled are released."""
+
+    def __init__(self, campaign: int) -> None:
+        self._campaign = campaign
+        self._newest_done = 0
+
+    def take_steps(self, *, wait: bool) -> set[Move]:
+        applied = self._apply_batch(wait=wait)
+        released = _release_chunk(self._campaign)
+        if released is Move.NOTHING_TO_DO and self._newest_done:
+            nudges.tell_finished(self._campaign, self._newest_done)
+            self._newest_done = 0
+        return {applied, released}
+
+    def _apply_batch(self, *, wait: bool) -> Move:
+        batch: list[Waiting] = []
+        try:
+            with transaction() as session:
+                if not lane.take(session, self._campaign, wait=wait):
+                    return Move.LANE_TAKEN
+                batch += next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
+                if not batch:
+                    return Move.NOTHING_TO_DO
+                _apply(session, self._campaign, batch)
+            self._newest_done = batch[-1].number
+        except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
+            _after_failure([job.number for job in batch], error)
+        return Move.PROGRESS
 
 
 def _apply(session: Session, campaign: int, batch: list[Waiting]) -> None:

@@ -5,6 +5,10 @@
 | `enrollment:nudged:TASK:SUBJECT`| a nudge for this subject is on the queue and not yet taken up   |
 | `enrollment:dead` (stream)      | messages that cannot become a job, see `worker.dead_letters`    |
 
+| channel in Redis                | carries                                                         |
+|---------------------------------|-----------------------------------------------------------------|
+| `enrollment:finished`           | a campaign's number, and its newest job that is through         |
+
 The flag is set with the nudge and cleared by whoever takes it up, BEFORE looking for work: what arrives after
 the look finds no flag and nudges anew. So a queue holds at most one nudge a campaign, and no wake-up is lost.
 """
@@ -24,6 +28,7 @@ from worker.endpoints import redis_url
 APPLY = "leads.apply"
 RELEASE = "sequencer.release"
 DELIVER = "delivery.deliver"
+FINISHED = "enrollment:finished"
 
 _EVERYTHING = "all"
 # A nudge that was lost with its worker keeps its flag: for so long at most nobody nudges again.
@@ -45,6 +50,14 @@ def release(campaign_id: str) -> None:
 def deliver() -> None:
     """Say that sends are queued."""
     _nudge(DELIVER, None)
+
+
+def tell_finished(campaign: int, newest: int) -> None:
+    """Wake whoever waits for a job of the campaign up to this one: it is applied, and who was due is released."""
+    try:
+        cast("Any", redis()).publish(FINISHED, f"{campaign} {newest}")
+    except RedisError as error:
+        log.warning("cannot wake the callers that wait for campaign %s, they will look: %s", campaign, error)
 
 
 def take_up(task: str, campaign_id: str | None = None) -> None:

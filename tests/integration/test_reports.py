@@ -9,7 +9,7 @@ from domain.errors import CampaignNotFound, JobNotFound, SendNotFound
 from domain.job import IdempotencyKey
 from worker.enrolling import take_turn
 from worker.reports.campaigns import list_campaigns, read_campaign
-from worker.reports.jobs import list_jobs, read_job, read_jobs
+from worker.reports.jobs import JobFilter, list_jobs, read_job, read_jobs
 from worker.reports.overview import masked
 from worker.reports.sends import list_sends, read_send
 from worker.store import campaigns, ledger
@@ -73,12 +73,12 @@ def test_jobs_are_found_by_campaign_status_and_key(new_campaign: NewCampaign) ->
     keys = [IdempotencyKey("user", "k"), IdempotencyKey("celery", "k"), IdempotencyKey("user", "other")]
     keyed = [ledger.accept(other.public_id, [{"email": "a@x.test"}], key).job_id for key in keys]
 
-    assert [job.id for job in list_jobs(9, campaign_id=campaign.public_id)] == [applied]
-    assert [job.id for job in list_jobs(9, status="accepted")] == keyed[::-1]
-    assert [job.id for job in list_jobs(9, key="k")] == [keyed[1], keyed[0]]
-    assert list_jobs(9, campaign_id=campaign.public_id, key="k") == []
+    assert [job.id for job in list_jobs(9, JobFilter(campaign_id=campaign.public_id))] == [applied]
+    assert [job.id for job in list_jobs(9, JobFilter(status="accepted"))] == keyed[::-1]
+    assert [job.id for job in list_jobs(9, JobFilter(key="k"))] == [keyed[1], keyed[0]]
+    assert list_jobs(9, JobFilter(campaign_id=campaign.public_id, key="k")) == []
     with pytest.raises(CampaignNotFound):
-        list_jobs(9, campaign_id="camp_zzz")
+        list_jobs(9, JobFilter(campaign_id="camp_zzz"))
 
 
 def test_the_key_of_a_retry_is_nobody_elses(new_campaign: NewCampaign) -> None:
@@ -88,7 +88,7 @@ def test_the_key_of_a_retry_is_nobody_elses(new_campaign: NewCampaign) -> None:
     anew = read_job(ledger.retry(accepted.job_id))
 
     assert anew.idempotency_key is None
-    assert list_jobs(9, key=str(accepted.job_number)) == []
+    assert list_jobs(9, JobFilter(key=str(accepted.job_number))) == []
 
 
 def test_several_jobs_are_read_by_number_in_the_order_of_their_lane(new_campaign: NewCampaign) -> None:

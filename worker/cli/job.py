@@ -4,7 +4,7 @@ import typer
 
 from worker.cli.arguments import JobId, Key, OfCampaign, OfJobStatus
 from worker.cli.output import AsJson, Limit, print_json, print_one, print_table, say
-from worker.reports.jobs import list_jobs, read_job
+from worker.reports.jobs import JobFilter, list_jobs, read_job
 from worker.reports.shapes import DEFAULT_LIMIT
 from worker.store import ledger
 
@@ -21,7 +21,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    found = list_jobs(limit, campaign_id=campaign, status=status, key=key)
+    found = list_jobs(limit, JobFilter(campaign_id=campaign, status=status, key=key))
     if as_json:
         print_json(found)
         return

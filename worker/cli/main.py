@@ -6,6 +6,7 @@ import sys
 import typer
 
 from worker.cli import campaign, job, key, send, workspace
+from worker.cli.api import api
 from worker.cli.demo.command import demo
 from worker.cli.failures import Commands
 from worker.cli.importing import import_file
@@ -23,6 +24,7 @@ app = typer.Typer(
     help="Enroll leads in outbound campaigns: bulk upserts in, exactly one message a step out.",
 )
 app.command()(up)
+app.command()(api)
 app.command()(demo)
 app.command()(migrate)
 app.command()(status)

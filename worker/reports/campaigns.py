@@ -85,17 +85,27 @@ FROM send WHERE campaign_id = :campaign
 """)
 
 
-def list_campaigns(limit: int) -> list[CampaignReport]:
-    """List the campaigns of every workspace, newest first."""
+def list_campaigns(limit: int, workspace: int | None = None, before: int | None = None) -> list[CampaignReport]:
+    """List campaigns of a workspace (None: of all), newest first; `before`: only those with a smaller number."""
+    query = select(Campaign).order_by(col(Campaign.number).desc()).limit(limit)
+    if workspace is not None:
+        query = query.where(col(Campaign.workspace_number) == workspace)
+    if before is not None:
+        query = query.where(col(Campaign.number) < before)
     with transaction() as session:
-        found = session.exec(select(Campaign).order_by(col(Campaign.number).desc()).limit(limit))
-        return [CampaignReport.of(campaign) for campaign in found]
+        return [CampaignReport.of(campaign) for campaign in session.exec(query)]
 
 
-def read_campaign(campaign_id: str) -> CampaignWithStats:
-    """Read a campaign with its stats; `CampaignNotFound` when there is none of this id."""
+def show_campaign(campaign_id: str, workspace: int | None = None) -> CampaignReport:
+    """Read a campaign without counting anything; `CampaignNotFound` as below."""
     with transaction() as session:
-        campaign = find_campaign(session, campaign_id)
+        return CampaignReport.of(find_campaign(session, campaign_id, workspace))
+
+
+def read_campaign(campaign_id: str, workspace: int | None = None) -> CampaignWithStats:
+    """Read a campaign with its stats; `CampaignNotFound` when there is none of this id, in this workspace."""
+    with transaction() as session:
+        campaign = find_campaign(session, campaign_id, workspace)
         shown = CampaignReport.of(campaign)
         return CampaignWithStats(**dict(shown), stats=_stats(session, campaign))
 

@@ -1,11 +1,13 @@
 """Jobs as people see them: how far they are, and what they came to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import defer
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, func, not_, or_, select
 from sqlmodel.sql.expression import Select
 
 from domain.errors import JobNotFound
@@ -14,7 +16,7 @@ from domain.job import JobStatus
 from worker.reports.shapes import Shape, Time
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
-from worker.store.tables import Campaign, Job, Workspace
+from worker.store.tables import Campaign, Job, Lead, Workspace
 
 
 class JobReport(Shape):
@@ -45,11 +47,11 @@ _WITHOUT_ROWS = [
 ]
 
 
-def read_job(job_id: str) -> JobReport:
-    """Read a job; `JobNotFound` when there is none of this id."""
+def read_job(job_id: str, workspace: int | None = None) -> JobReport:
+    """Read a job; `JobNotFound` when there is none of this id, in this workspace (None: in any)."""
     key = row_key("job", job_id)
     with transaction() as session:
-        found = _read(session, _jobs().where(col(Job.number) == key.number)) if key else []
+        found = _read(session, _jobs(workspace).where(col(Job.number) == key.number)) if key else []
     if not found or found[0].id != job_id.lower():
         raise JobNotFound(job_id=job_id)
     return found[0]
@@ -61,30 +63,65 @@ def read_jobs(numbers: Sequence[int]) -> list[JobReport]:
         return _read(session, _jobs().where(col(Job.number).in_(numbers)).order_by(col(Job.number)))
 
 
-def list_jobs(
-    limit: int, *, campaign_id: str | None = None, status: JobStatus | None = None, key: str | None = None
-) -> list[JobReport]:
-    """List jobs, newest first. `key`: the one its sender chose, or the id of the Celery task that brought it."""
-    query = _jobs().order_by(col(Job.number).desc()).limit(limit)
-    if status:
-        query = query.where(col(Job.status) == status)
-    if key:
-        # With its leading columns named, the unique index serves a key of any workspace.
-        spaces = ("user", "celery", "stream")
-        query = query.where(
-            col(Job.workspace_number).in_(select(Workspace.number)),
-            col(Job.key_space).in_(spaces),
-            col(Job.idempotency_key) == key,
-        )
+def read_finished_jobs(numbers: Sequence[int]) -> dict[int, JobReport]:
+    """Read those of the jobs, by their numbers, that are through: dead, or applied and everybody due released."""
+    due_since = select(Lead.number).where(
+        col(Lead.campaign_number) == col(Campaign.number), col(Lead.due_at) <= col(Job.finished_at)
+    )
+    held_up = and_(col(Campaign.status) == "running", due_since.exists())
+    through = or_(col(Job.status) == "dead", and_(col(Job.status) == "applied", not_(held_up)))
     with transaction() as session:
-        if campaign_id is not None:
-            query = query.where(col(Job.campaign_number) == find_campaign(session, campaign_id).number)
+        found = session.exec(_jobs().where(col(Job.number).in_(numbers), through))
+        return {job.number: _report(job, campaign_created_at) for job, campaign_created_at in found}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs; None: whichever. `key`: the one its sender chose, or the id of the Celery task that brought it."""
+
+    workspace: int | None = None
+    campaign_id: str | None = None
+    status: JobStatus | None = None
+    key: str | None = None
+
+
+def list_jobs(limit: int, wanted: JobFilter | None = None, before: int | None = None) -> list[JobReport]:
+    """List jobs, newest first; `before`: only those with a smaller number."""
+    wanted = wanted or JobFilter()
+    query = _jobs(wanted.workspace).order_by(col(Job.number).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Job.number) < before)
+    if wanted.status:
+        query = query.where(col(Job.status) == wanted.status)
+    if wanted.key:
+        query = query.where(*_has_key(wanted.key))
+    with transaction() as session:
+        if wanted.campaign_id is not None:
+            campaign = find_campaign(session, wanted.campaign_id, wanted.workspace)
+            query = query.where(col(Job.campaign_number) == campaign.number)
         return _read(session, query)
 
 
-def _jobs() -> "Select[Job, datetime]":
+def count_waiting() -> dict[int, int]:
+    """Count the accepted jobs of each workspace that has some."""
+    waiting = select(col(Job.workspace_number), func.count()).where(col(Job.status) == "accepted")
+    with transaction() as session:
+        return {workspace: count for workspace, count in session.exec(waiting.group_by(col(Job.workspace_number)))}  # noqa: C416  # rows, not pairs
+
+
+def _has_key(key: str) -> list[ColumnElement[bool]]:
+    # With its leading columns named, the unique index serves a key of any workspace.
+    return [
+        col(Job.workspace_number).in_(select(Workspace.number)),
+        col(Job.key_space).in_(("user", "celery", "stream")),
+        col(Job.idempotency_key) == key,
+    ]
+
+
+def _jobs(workspace: int | None = None) -> "Select[Job, datetime]":
     on = col(Campaign.number) == col(Job.campaign_number)
-    return select(Job, col(Campaign.created_at)).join(Campaign, on).options(*_WITHOUT_ROWS)
+    query = select(Job, col(Campaign.created_at)).join(Campaign, on).options(*_WITHOUT_ROWS)
+    return query if workspace is None else query.where(col(Job.workspace_number) == workspace)
 
 
 def _read(session: Session, query: "Select[Job, datetime]") -> list[JobReport]:

@@ -66,7 +66,10 @@ def psycopg_connection(session: Session) -> PsycopgConnection[Any]:
 def _engine(process: int) -> Engine:
     del process  # only the key: connections must not be shared across a fork
     url = make_url(database_url()).set(drivername="postgresql+psycopg")
-    made = create_engine(url, connect_args=_CONNECT, pool_pre_ping=True, hide_parameters=True)
+    # A worker's process uses one connection at a time; the API has up to 40 threads.
+    made = create_engine(
+        url, connect_args=_CONNECT, pool_pre_ping=True, max_overflow=35, pool_timeout=5, hide_parameters=True
+    )
     event.listen(made, "begin", _promise)
     return made
 

@@ -35,6 +35,7 @@ from domain.api_key import Scope
 from domain.campaign import CampaignStatus
 from domain.identifiers import public_id
 from domain.job import JobStatus, KeySpace
+from domain.merge import LeadFields
 from domain.rows import Value
 from domain.send import SendStatus
 from domain.sequence import EnrollmentStatus, SequenceStep, StopReason
@@ -205,6 +206,12 @@ class Lead(SQLModel, table=True):
     def public_id(self) -> str:
         """`lead_…`."""
         return public_id("lead", self.number, self.created_at)
+
+    @property
+    def fields(self) -> LeadFields:
+        """What the merge rule sees of it."""
+        standard = {"firstName": self.first_name, "company": self.company, "jobTitle": self.job_title}
+        return LeadFields(standard, self.custom_variables)
 
 
 class Send(SQLModel, table=True):

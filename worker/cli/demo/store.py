@@ -14,7 +14,7 @@ def leads_that_differ(campaign: Campaign, expected: Mapping[str, LeadFields]) ->
     """Count the leads that are missing, too many, or hold other values."""
     with transaction() as session:
         of_campaign = select(Lead).where(col(Lead.campaign_number) == campaign.number)
-        stored = {lead.email: _fields(lead) for lead in session.exec(of_campaign)}
+        stored = {lead.email: lead.fields for lead in session.exec(of_campaign)}
     unequal = sum(not same(stored[email], expected[email]) for email in stored.keys() & expected.keys())
     return unequal + len(stored.keys() ^ expected.keys())
 
@@ -26,8 +26,3 @@ def leads_due_in(campaign: Campaign, days: int) -> int:
     with transaction() as session:
         due = select(func.count()).where(col(Lead.campaign_number) == campaign.number)
         return session.exec(due.where(due_at.between(now + ahead - hour, now + ahead))).one()
-
-
-def _fields(lead: Lead) -> LeadFields:
-    standard = {"firstName": lead.first_name, "company": lead.company, "jobTitle": lead.job_title}
-    return LeadFields(standard, lead.custom_variables)

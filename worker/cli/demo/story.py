@@ -23,7 +23,7 @@ from worker.cli.output import say
 from worker.cli.records import Row
 from worker.endpoints import redis_url
 from worker.reports.campaigns import CampaignStats, read_campaign
-from worker.reports.jobs import JobReport, list_jobs
+from worker.reports.jobs import JobFilter, JobReport, list_jobs
 from worker.store.campaigns import create_campaign, start_campaign
 from worker.store.workspaces import DEFAULT_WORKSPACE
 
@@ -131,7 +131,7 @@ class Story:
         return [job for job in self._jobs() if job.id not in before and job.status == "applied"]
 
     def _jobs(self) -> list[JobReport]:
-        return list_jobs(1_000, campaign_id=self._campaign_id)
+        return list_jobs(1_000, JobFilter(campaign_id=self._campaign_id))
 
     def _stats(self) -> CampaignStats:
         return read_campaign(self._campaign_id).stats

@@ -1,0 +1,50 @@
+"""The app: routers, failures, limits, and what lives as long as the process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from worker.store.connection import engine
+from worker.web import bulk, campaigns, errors, health, jobs, leads
+from worker.web.body import LimitedBodies
+from worker.web.doors import Doors
+from worker.web.envelope import Envelope
+from worker.web.openapi import document
+
+_DESCRIPTION = """
+Push leads into campaigns in bulk. Each accepted request is a job: committed before the answer, applied once and in
+order, never lost. Success is `{"data": …}`, failure `{"error": {"code", "message", "details"?}}`.
+"""
+
+
+def create_app() -> FastAPI:
+    """Make the app of one process."""
+    app = FastAPI(
+        title="enrollment-worker", version=version("enrollment-worker"), description=_DESCRIPTION, lifespan=_lifespan
+    )
+    app.openapi = lambda: document(app)
+    errors.add_handlers(app)
+    app.include_router(_v1())
+    app.include_router(health.router)
+    # The last one added is the outermost.
+    app.add_middleware(LimitedBodies, streamed="/leads/import")
+    app.add_middleware(Envelope)
+    return app
+
+
+def _v1() -> APIRouter:
+    v1 = APIRouter(prefix="/v1")
+    for module in (campaigns, bulk, leads, jobs):
+        v1.include_router(module.router)
+    return v1
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    app.state.doors = doors = Doors()
+    async with doors.waiting.open():
+        yield
+    await run_in_threadpool(lambda: engine().dispose())

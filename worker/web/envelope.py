@@ -1,0 +1,57 @@
+"""Around every request: an id, and an answer whatever happens inside."""
+
+import re
+from contextvars import ContextVar
+from typing import Any
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from worker.web.errors import answer_to
+
+_HEADER = "X-Request-Id"
+_is_id = re.compile(r"[!-~]{1,128}").fullmatch
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class Envelope:
+    """ASGI middleware. The app's own catch-all would tell an error and raise it again, with what it quotes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(_HEADER, "")
+        identity = given if _is_id(given) else uuid4().hex
+        request_id.set(identity)
+        answer = _Answer(send, identity)
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            return  # nobody is there to be told
+        except Exception as error:
+            if answer.begun:
+                raise
+            await answer_to(error)(scope, receive, answer.send)
+
+
+class _Answer:
+    def __init__(self, send: Send, identity: str) -> None:
+        self.begun = False
+        self._send = send
+        self._identity = identity
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers: Any = MutableHeaders(scope=message)
+            headers[_HEADER] = self._identity
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+        await self._send(message)
