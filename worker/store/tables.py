@@ -39,6 +39,8 @@ from domain.merge import LeadFields
 from domain.rows import Value
 from domain.send import SendStatus
 from domain.sequence import EnrollmentStatus, SequenceStep, StopReason
+from domain.signature import Encoding, Scheme
+from domain.source import Outcome
 
 _C = Text(collation="C")
 _TIME = DateTime(timezone=True)
@@ -253,3 +255,64 @@ class Send(SQLModel, table=True):
     def public_id(self) -> str:
         """`send_…`."""
         return public_id("send", self.number, self.created_at)
+
+
+class Source(SQLModel, table=True):
+    """Who may push leads into a campaign by webhook, how it signs, and how its payloads become leads.
+
+    The secrets are stored as they are: whoever checks an HMAC needs the very secret that made it. They are read by the
+    statements of `worker.store.sources`, and by no report.
+    """
+
+    __table_args__ = (
+        CheckConstraint("scheme IN ('standard', 'hmac')", name="source_scheme"),
+        CheckConstraint("encoding IN ('hex', 'base64')", name="source_encoding"),
+    )
+
+    number: int = _number()
+    workspace_number: int = Field(
+        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
+    )
+    campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    scheme: Scheme = Field(sa_column=Column(_C, nullable=False))
+    secret: str = Field(sa_column=Column(_C, nullable=False))
+    previous_secret: str | None = Field(default=None, sa_column=Column(_C))
+    previous_secret_until: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    header: str | None = Field(default=None, sa_column=Column(_C))
+    encoding: Encoding | None = Field(default=None, sa_column=Column(_C))
+    prefix: str | None = Field(default=None, sa_column=Column(_C))
+    id_header: str | None = Field(default=None, sa_column=Column(_C))
+    id_path: str | None = Field(default=None, sa_column=Column(Text))
+    leads_path: str = Field(sa_column=Column(Text, nullable=False))
+    mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = _created_at()
+    disabled_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+
+    @property
+    def public_id(self) -> str:
+        """`src_…`."""
+        return public_id("src", self.number, self.created_at)
+
+
+class SourceDelivery(SQLModel, table=True):
+    """What became of one delivery of a source, for people who wonder. Only the newest of a source are kept.
+
+    Refusals for one reason are one row, which counts them in `times`: they come from whoever knows the address.
+    """
+
+    __tablename__: Any = "source_delivery"
+    __table_args__ = (
+        Index("source_delivery_source", "source_id", "id"),
+        Index(
+            "source_delivery_refused", "source_id", "detail", unique=True, postgresql_where=text("outcome = 'refused'")
+        ),
+    )
+
+    number: int = _number()
+    source_number: int = Field(sa_column=Column("source_id", BigInteger, ForeignKey("source.id"), nullable=False))
+    received_at: datetime = Field(default=None, sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
+    outcome: Outcome = Field(sa_column=Column(_C, nullable=False))
+    detail: str | None = Field(default=None, sa_column=Column(_C))
+    job_number: int | None = Field(default=None, sa_column=Column("job_id", BigInteger))
+    times: int = Field(default=1, sa_column=Column(BigInteger, nullable=False, server_default="1"))
