@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     max_leads: int = Field(default=10_000, ge=1)
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     api_host: str = "127.0.0.1"
-    api_port: int = Field(default=8080, ge=0, le=65_535)
+    api_port: int = Field(default=8080, ge=1, le=65_535)
     sync_wait_seconds: float = Field(default=10, ge=0, le=30)
     max_backlog_jobs: int = Field(default=10_000, ge=1)
     max_backlog_jobs_in_all: int = Field(default=100_000, ge=1)

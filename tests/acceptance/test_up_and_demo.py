@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,11 +15,28 @@ from typing import Any
 import pytest
 from support.polling import until
 
-from worker.embedded.process import ProcessId
+from worker.embedded.process import ProcessId, free_port
 from worker.embedded.stack import remove_data
 
 ENROLL = [sys.executable, "-c", "from worker.cli.main import main; main()"]
 STOPS_WITHIN = 10
+SEED_BODY = """{
+    "leads": [
+      {
+        "email": "priya.sharma@voltmetrics.io",
+        "firstName": "Priya",
+        "company": "Voltmetrics",
+        "jobTitle": "VP of Sales"
+      },
+      {
+        "email": "dan.foster@loopcraft.com",
+        "firstName": "Dan",
+        "company": "Loopcraft",
+        "jobTitle": "Head of Growth",
+        "useCase": "outbound pipeline generation"
+      }
+    ]
+  }"""
 
 
 class Stack:
@@ -27,6 +45,7 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
+        self.api_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def up(self) -> None:
@@ -39,6 +58,13 @@ class Stack:
         return subprocess.run(
             command, cwd=self.folder, env=self._environment(), capture_output=True, text=True, check=False
         )
+
+    def curl(self, token: str, path: str, body: str) -> str:
+        headers = ["-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json"]
+        url = f"http://127.0.0.1:{self.api_port}{path}"
+        return subprocess.run(
+            ["curl", "-sS", "-X", "POST", url, *headers, "-d", body], capture_output=True, text=True, check=True
+        ).stdout
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments, "--json")
@@ -64,7 +90,12 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ENROLL_")}
-        return {**inherited, "ENROLL_DATA_DIR": str(self.data_dir), "ENROLL_SWEEP_SECONDS": "1"}
+        return {
+            **inherited,
+            "ENROLL_DATA_DIR": str(self.data_dir),
+            "ENROLL_SWEEP_SECONDS": "1",
+            "ENROLL_API_PORT": str(self.api_port),
+        }
 
 
 @pytest.fixture
@@ -103,6 +134,28 @@ def test_the_commands_of_the_readme_work_against_the_running_stack(stack: Stack,
     assert overview["databaseUrl"].startswith("postgresql://enroll:***@")
 
 
+def test_the_call_of_the_first_page_works_to_the_letter_with_the_key_that_is_shown_once(stack: Stack) -> None:
+    stack.up()
+    token = re.findall(r"API key: +(sk_live_\w+)", stack.told())[0]
+    created = stack.json("campaign", "create", "--name", "Autumn")["id"]
+
+    answer = json.loads(stack.curl(token, f"/v1/campaigns/{created}/leads/bulk", SEED_BODY))
+
+    told = answer["data"]
+    assert (told["created"], told["updated"], told["enrolled"], told["errors"]) == (2, 0, 2, [])
+    stack.signal(signal.SIGTERM)
+    stack.up()
+    assert "sk_live_" not in stack.told()
+
+
+def test_a_port_that_is_taken_stops_it_with_one_line(stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", stack.api_port)):
+        refused = stack.run("up")
+
+    assert refused.returncode == 1
+    assert f"ENROLL_API_PORT cannot be used: nobody can listen on 127.0.0.1:{stack.api_port} now" in refused.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly_within_ten_seconds(stack: Stack, number: signal.Signals) -> None:
     stack.up()
@@ -119,7 +172,7 @@ def test_it_stops_cleanly_within_ten_seconds(stack: Stack, number: signal.Signal
 def test_programs_that_die_are_started_again(stack: Stack, campaign: Callable[[], str]) -> None:
     stack.up()
     before = stack.programs()
-    assert before.keys() == {"enrolling", "delivering", "beat"}
+    assert before.keys() >= {"enrolling", "delivering", "beat", "api"}
 
     for program in before.values():
         os.kill(program.pid, signal.SIGKILL)

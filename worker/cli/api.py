@@ -10,7 +10,7 @@ from worker.store.schema import is_current
 _STOPS_WITHIN_SECONDS = 6
 
 Host = Annotated[str | None, typer.Option(help="Where to listen [ENROLL_API_HOST].")]
-Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Where to listen [ENROLL_API_PORT].")]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Where to listen [ENROLL_API_PORT].")]
 
 
 def api(host: Host = None, port: Port = None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from worker.cli.records import LineError
+from worker.files.records import LineError
 
 _FIRST = 5
 _COLUMNS = ("line", "email", "field", "code", "message")

@@ -12,12 +12,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from worker.cli.errors_file import ErrorsFile
 from worker.cli.failures import CommandFailed
-from worker.cli.header import KNOWN_FIELDS, Column
 from worker.cli.import_report import ImportReport, check, report, say_errors
 from worker.cli.intake import JOB_ROWS, Intake
-from worker.cli.leads_file import LeadsFile, open_leads
 from worker.cli.output import AsJson, print_json, print_one, say
-from worker.cli.records import LineError, Row
+from worker.files.header import KNOWN_FIELDS, Column
+from worker.files.leads_file import LeadsFile, open_leads
+from worker.files.records import LineError, Row
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
 

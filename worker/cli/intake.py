@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
 
-from worker.cli.records import LineError, Row
+from worker.files.records import LineError, Row
 from worker.reports.jobs import JobReport, read_jobs
 from worker.store import ledger
 

@@ -10,6 +10,7 @@ from worker.cli.api import api
 from worker.cli.demo.command import demo
 from worker.cli.failures import Commands
 from worker.cli.importing import import_file
+from worker.cli.intake_command import intake
 from worker.cli.migrate import migrate
 from worker.cli.status import status
 from worker.cli.up import up
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(api)
+app.command()(intake)
 app.command()(demo)
 app.command()(migrate)
 app.command()(status)

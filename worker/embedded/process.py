@@ -100,7 +100,27 @@ def recorded_pid(path: Path) -> int | None:
 
 def free_port() -> int:
     """Choose a port on which nobody listens now."""
-    return next(port for port in _at_random(_PORTS) if _is_free(port))
+    return next(port for port in _at_random(_PORTS) if can_listen("127.0.0.1", port))
+
+
+def can_listen(host: str, port: int) -> bool:
+    """Whether somebody may listen there now; on port 0 always."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(look: Callable[[], bool], within: float) -> bool:
@@ -137,16 +157,6 @@ def write_private(path: Path, text: str) -> None:
 
 def _at_random(ports: Sequence[int]) -> Iterator[int]:
     return iter(random.sample(ports, len(ports)))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _started(pid: int) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.embedded.program import Program
 
+_ENROLL = (sys.executable, "-m", "worker")
 _CELERY = (sys.executable, "-m", "celery", "-A", "worker")
 # Delivery apart from the lanes: a transport that hangs must not keep anybody from being enrolled, and a long import
 # must not keep messages from leaving.
@@ -16,9 +17,14 @@ READY_WITHIN = 60.0
 _LOOK_EVERY = 0.1
 
 
-def programs() -> list[Program]:
-    """List what `enroll up` runs beside the servers: workers for all queues, and beat."""
+def workers() -> list[Program]:
+    """List the programs that work: workers for all queues, and beat."""
     return [*(_worker(name, queues) for name, queues in _QUEUES.items()), _beat()]
+
+
+def doors() -> list[Program]:
+    """List the programs that take leads in, beside the queue itself."""
+    return [Program("api", [*_ENROLL, "api"])]
 
 
 def wait_until_workers_answer(within: float) -> bool:
