@@ -15,7 +15,7 @@ from worker.cli.failures import CommandFailed
 from worker.cli.import_report import ImportReport, check, report, say_errors
 from worker.cli.intake import JOB_ROWS, Intake
 from worker.cli.output import AsJson, print_json, print_one, say
-from worker.files.header import KNOWN_FIELDS, Column
+from worker.files.header import KNOWN_FIELDS, Column, Mapped, read_map
 from worker.files.leads_file import LeadsFile, open_leads
 from worker.files.records import LineError, Row
 from worker.store.campaigns import find_campaign
@@ -24,7 +24,7 @@ from worker.store.connection import transaction
 INTERRUPTED = 130  # as a shell counts it: 128 and the number of SIGINT
 
 File = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="CSV or NDJSON, in UTF-8.")
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="CSV, NDJSON or XLSX.")
 ]
 Into = Annotated[str, typer.Option("--campaign", metavar="ID", help="The campaign to enroll them in, camp_….")]
 ErrorsPath = Annotated[
@@ -33,17 +33,30 @@ ErrorsPath = Annotated[
         "--errors", dir_okay=False, metavar="PATH", help="Where rows that were not taken go [FILE.errors.csv]."
     ),
 ]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="COLUMN:FIELD", help="What a column is; COLUMN: leaves it out. May be given several times."
+    ),
+]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the last jobs are applied.")]
 
 
-def import_file(
-    file: File, campaign: Into, errors: ErrorsPath = None, *, no_wait: NoWait = False, as_json: AsJson = False
+def import_file(  # noqa: PLR0913  # an option each
+    file: File,
+    campaign: Into,
+    errors: ErrorsPath = None,
+    maps: Maps = None,
+    *,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Upsert the leads of a file into a campaign, in jobs of 500 rows.
 
-    CSV (comma, semicolon, tab or bar): the first line names the columns. `E-Mail`, `First Name`, `Company`, `Job Title`
-    and the like become the standard fields, every other column a custom variable of its own name. An empty cell says
-    nothing about the lead: what is stored stays. NDJSON (.ndjson, .jsonl): one lead a line, as in the API.
+    CSV (comma, semicolon, tab or bar) and XLSX (the first sheet): the first line names the columns. `E-Mail`, `First
+    Name`, `Company`, `Job Title` and the like become the standard fields, every other column a custom variable of its
+    own name, unless --map says otherwise. A blank cell says nothing about the lead: what is stored stays. NDJSON
+    (.ndjson, .jsonl): one lead a line, as in the API.
 
     A bad row never fails its neighbours: it is reported with its line. An import that was interrupted can just be run
     again: leads that are there already are updated, not doubled.
@@ -51,7 +64,7 @@ def import_file(
     errors_path = errors or file.with_name(f"{file.name}.errors.csv")
     if errors_path.absolute() == file.absolute():
         raise CommandFailed("--errors names the file that is imported: choose another path")
-    summary = run_import(file, _existing(campaign), errors_path, wait=not no_wait)
+    summary = run_import(file, _existing(campaign), errors_path, read_map(maps or []), wait=not no_wait)
     if as_json:
         print_json(summary)
     else:
@@ -59,12 +72,19 @@ def import_file(
     check(summary)
 
 
-def run_import(file: Path, campaign_id: str, errors_path: Path, *, wait: bool) -> ImportReport:
+def run_import(
+    file: Path, campaign_id: str, errors_path: Path, mapped: Mapped | None = None, *, wait: bool
+) -> ImportReport:
     """Send the rows of a file as jobs, tell on stderr what happens, and sum it up."""
     intake = Intake(campaign_id, say)
-    with open_leads(file) as leads, closing(ErrorsFile(errors_path)) as errors, _end_told(intake):
+    with (
+        open_leads(file, mapped or {}) as (leads, position),
+        closing(ErrorsFile(errors_path)) as errors,
+        _end_told(intake),
+    ):
         _say_columns(leads.columns)
-        received = _send_all(leads, file.stat().st_size, intake, errors)
+        with _progress_bar(file.stat().st_size) as advance_to:
+            received = _send_all(leads, intake, errors, lambda: advance_to(position()))
         if wait:
             intake.wait()
     say_errors(errors)
@@ -76,17 +96,16 @@ def _existing(campaign_id: str) -> str:
         return find_campaign(session, campaign_id).public_id
 
 
-def _send_all(leads: LeadsFile, size: int, intake: Intake, errors: ErrorsFile) -> int:
+def _send_all(leads: LeadsFile, intake: Intake, errors: ErrorsFile, advance: Callable[[], None]) -> int:
     """Send record after record; give how many there were."""
     received = 0
-    with _progress_bar(size) as advance_to:
-        while chunk := list(islice(leads.records, JOB_ROWS)):
-            received += len(chunk)
-            errors.write(record for record in chunk if isinstance(record, LineError))
-            rows = [record for record in chunk if isinstance(record, Row)]
-            if rows:
-                errors.write(intake.send(rows))
-            advance_to(leads.position())
+    while chunk := list(islice(leads.records, JOB_ROWS)):
+        received += len(chunk)
+        errors.write(record for record in chunk if isinstance(record, LineError))
+        rows = [record for record in chunk if isinstance(record, Row)]
+        if rows:
+            errors.write(intake.send(rows))
+        advance()
     return received
 
 
@@ -122,6 +141,6 @@ def _accepted_so_far(intake: Intake) -> str:
 def _say_columns(columns: Sequence[Column]) -> None:
     for header, key in columns:
         if key is None:
-            say("A column without a name is left out.")
+            say(f"{header} is left out." if header else "A column without a name is left out.")
         else:
             say(f"{header} → {key}" if key in KNOWN_FIELDS else f"{header} → {{{{{key}}}}}, a custom variable")

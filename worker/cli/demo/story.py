@@ -169,7 +169,7 @@ class Story:
 
 def _jobs_of(file: Path) -> list[list[object]]:
     """Cut a file into jobs as an import does."""
-    with open_leads(file) as opened:
+    with open_leads(file, {}) as (opened, _):
         leads = (cast("Row", record).lead for record in opened.records)
         return list(iter(lambda: list(islice(leads, JOB_ROWS)), []))
 
