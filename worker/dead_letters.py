@@ -19,4 +19,6 @@ def bury(reason: str, entry: object) -> None:
     """Keep a message that cannot be a job; raises when Redis cannot take it, so that the message stays queued."""
     text = entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=True, default=repr)
     redis().xadd(STREAM, {"reason": reason, "entry": text}, maxlen=_KEPT, approximate=True)
-    log.warning("a message cannot become a job and went to the stream %s: %s", STREAM, reason)
+    # The code alone: its words may quote the message, where leads can stand in any place.
+    code = reason.partition(":")[0]
+    log.warning("a message cannot become a job and went to the stream %s: %s", STREAM, code)
