@@ -172,7 +172,7 @@ def test_it_stops_cleanly_within_ten_seconds(stack: Stack, number: signal.Signal
 def test_programs_that_die_are_started_again(stack: Stack, campaign: Callable[[], str]) -> None:
     stack.up()
     before = stack.programs()
-    assert before.keys() >= {"enrolling", "delivering", "beat", "api"}
+    assert before.keys() >= {"enrolling", "delivering", "beat", "api", "intake"}
 
     for program in before.values():
         os.kill(program.pid, signal.SIGKILL)

@@ -24,7 +24,7 @@ def workers() -> list[Program]:
 
 def doors() -> list[Program]:
     """List the programs that take leads in, beside the queue itself."""
-    return [Program("api", [*_ENROLL, "api"])]
+    return [Program(door, [*_ENROLL, door]) for door in ("api", "intake")]
 
 
 def wait_until_workers_answer(within: float) -> bool:
