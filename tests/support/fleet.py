@@ -47,7 +47,7 @@ class Workers:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
-        until(lambda: self._ready_lines() > before, what="the worker's being ready")
+        until(lambda: self._ready_lines() > before, within=120, what="the worker's being ready")
         return self
 
     def kill(self) -> None:
