@@ -73,7 +73,7 @@ class BulkUpsertAnswer(BaseModel):
 
 def leads_of_body(body: bytes, limits: Limits) -> list[object]:
     """Read `{"leads": [...]}`, the body of the HTTP call."""
-    document = _parse(body, limits)
+    document = read_json(body, limits)
     leads = cast("dict[str, object]", document).get("leads") if isinstance(document, dict) else None
     if not isinstance(leads, list):
         raise InvalidRequest(reason='the body must be an object with a list named "leads"')
@@ -82,21 +82,14 @@ def leads_of_body(body: bytes, limits: Limits) -> list[object]:
 
 def leads_of_list(text: bytes, limits: Limits) -> list[object]:
     """Read `[...]`, the form in which messages carry leads."""
-    document = _parse(text, limits, depth_above=1)
+    document = read_json(text, limits, depth_above=1)
     if not isinstance(document, list):
         raise InvalidRequest(reason="leads must be a JSON array")
     return _limited(cast("list[object]", document), limits)
 
 
-def _limited(leads: list[object], limits: Limits) -> list[object]:
-    if not leads:
-        raise InvalidRequest(reason="leads is empty: send at least one lead")
-    if len(leads) > limits.max_leads:
-        raise PayloadTooLarge(size=f"{len(leads):,}", unit="leads", limit=f"{limits.max_leads:,}")
-    return leads
-
-
-def _parse(text: bytes, limits: Limits, depth_above: int = 0) -> object:
+def read_json(text: bytes, limits: Limits, depth_above: int = 0) -> object:
+    """Read any JSON document, by the rules that hold for all; `depth_above`: the levels of what it is a part of."""
     if len(text) > limits.max_body_bytes:
         raise PayloadTooLarge(size=f"{len(text):,}", unit="bytes", limit=f"{limits.max_body_bytes:,}")
     _refuse_endless_numbers(text)
@@ -108,6 +101,14 @@ def _parse(text: bytes, limits: Limits, depth_above: int = 0) -> object:
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH - depth_above:
         _refuse_deep_nesting(document, depth_above)
     return document
+
+
+def _limited(leads: list[object], limits: Limits) -> list[object]:
+    if not leads:
+        raise InvalidRequest(reason="leads is empty: send at least one lead")
+    if len(leads) > limits.max_leads:
+        raise PayloadTooLarge(size=f"{len(leads):,}", unit="leads", limit=f"{limits.max_leads:,}")
+    return leads
 
 
 def _refuse_endless_numbers(text: bytes) -> None:

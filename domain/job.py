@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 JobStatus = Literal["accepted", "applied", "dead"]
-KeySpace = Literal["user", "celery", "stream", "retry"]
+KeySpace = Literal["user", "celery", "stream", "hook", "import", "retry"]
 """Who chose the idempotency key: users can reach only their own space."""
 
 

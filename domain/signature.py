@@ -22,7 +22,7 @@ SECRET_BYTES = 32
 _STANDARD_PREFIX = "whsec_"
 _STANDARD_KEY_BYTES = range(24, 65)
 _is_timestamp = re.compile("[0-9]{1,12}").fullmatch
-_is_text_secret = re.compile("[!-~]{16,256}").fullmatch
+_is_text_secret = re.compile("[ -~]{16,256}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def fault_of_secret(scheme: Scheme, secret: str) -> str | None:
 def fault_of_signature(seal: Seal, headers: Mapping[str, str], body: bytes, now: datetime) -> str | None:
     """Say why this is not what a holder of one of the secrets has signed; None when it is.
 
-    For the eyes of the source's owner only: the sender of a bad signature learns nothing. `headers` are asked for
-    lower-case names. Every secret is compared with every signature, whatever was found before: the time tells nothing either.
+    For the eyes of the source's owner only: the sender of a bad signature learns nothing, not even from the time,
+    as every secret is compared with every signature. `headers` are asked for lower-case names.
     """
     standard = seal.scheme == "standard"
     before = f"{headers.get('webhook-id', '')}.{headers.get('webhook-timestamp', '')}." if standard else ""
@@ -97,7 +97,7 @@ def _key(scheme: Scheme, secret: str) -> bytes:
     if scheme == "standard":
         return _standard_key(secret)
     if not _is_text_secret(secret):
-        raise ValueError("a secret has 16 to 256 visible ASCII characters")
+        raise ValueError("a secret has 16 to 256 ASCII characters, none of them a control character")
     return secret.encode()
 
 

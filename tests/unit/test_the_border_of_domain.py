@@ -10,8 +10,8 @@ import domain
 
 ALLOWED_PACKAGES = {
     "base64", "collections", "dataclasses", "datetime", "decimal", "domain", "enum", "functools", "hashlib", "hmac",
-    "html", "idna", "inspect", "itertools", "json", "math", "pydantic", "pydantic_core", "re", "sqlmodel", "typing",
-    "unicodedata", "zlib",
+    "html", "idna", "inspect", "itertools", "jmespath", "json", "math", "pydantic", "pydantic_core", "re", "sqlmodel",
+    "typing", "unicodedata", "zlib",
 }  # fmt: skip
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
