@@ -20,6 +20,7 @@ from worker.store import copy_format
 from worker.store.campaigns import find_campaign
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
+from worker.store.lookups import only_by_index
 from worker.store.tables import Campaign, Job
 from worker.store.trouble import is_store_trouble, reason_of
 
@@ -82,8 +83,8 @@ RETURNING id, created_at
 
 _OLDEST_ACCEPTED = text("""
 SELECT id, row_count, attempts FROM job
-WHERE campaign_id = :campaign AND status = 'accepted'
-ORDER BY id LIMIT :limit
+WHERE campaign_id BETWEEN :campaign AND :campaign AND status = 'accepted'
+ORDER BY campaign_id, id LIMIT :limit
 """)
 
 # Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
@@ -155,6 +156,7 @@ def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
 
 def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:
     """List the accepted jobs of a campaign in the order in which they must be applied."""
+    only_by_index(session)
     return [
         Waiting(*row) for row in session.connection().execute(_OLDEST_ACCEPTED, {"campaign": campaign, "limit": limit})
     ]

@@ -14,14 +14,7 @@ from domain.job import segments
 from worker.store import copy_format
 from worker.store.connection import psycopg_connection
 from worker.store.copy_format import Gives
-
-# A temporary table has no statistics, and a lead table may be empty or have grown since its last ANALYZE: left to
-# itself the planner joins by hash or by the campaign's other index, up to 40 times slower. Each row is looked up in
-# the unique index instead, whatever the statistics say; a test reads the plans.
-_ONLY_INDEX_LOOKUPS = text(
-    "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),"
-    " set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
-)
+from worker.store.lookups import only_by_index
 
 _INCOMING = text(
     'CREATE TEMPORARY TABLE incoming (job integer, position integer, email text COLLATE "C", given smallint,'
@@ -81,7 +74,7 @@ WITH read AS (
     UPDATE lead SET
         first_name = merged.first_name, company = merged.company, job_title = merged.job_title,
         custom_variables = merged.custom_variables, updated_at = now()
-    FROM merged WHERE lead.id = merged.id AND merged.outcome = 'u'
+    FROM merged WHERE lead.id = ANY (ARRAY[merged.id]) AND merged.outcome = 'u'
 ), counted AS (
     SELECT
         job,
@@ -105,7 +98,7 @@ WHERE job.id = batch.id AND batch.place BETWEEN :first AND :last
 
 def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> None:
     """Merge the accepted jobs `numbers`, oldest first, and mark them `applied` with their exact counts."""
-    session.connection().execute(_ONLY_INDEX_LOOKUPS)
+    only_by_index(session)
     session.connection().execute(_INCOMING)
     _copy(session, _job_bytes(session, numbers))
     for segment in _segments(session, len(numbers)):

@@ -22,6 +22,7 @@ from worker import nudges
 from worker.store.campaigns import CampaignKey
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
+from worker.store.lookups import only_by_index
 from worker.store.tables import Campaign, Send
 
 LEASE_SECONDS = 60
@@ -57,8 +58,8 @@ WITH chosen AS (
     FROM (SELECT id FROM campaign WHERE status = 'running' ORDER BY random()) AS running
     CROSS JOIN LATERAL (
         SELECT id FROM send
-        WHERE campaign_id = running.id AND status = 'queued' AND held_until <= now()
-        ORDER BY id LIMIT :limit
+        WHERE campaign_id BETWEEN running.id AND running.id AND status = 'queued' AND held_until <= now()
+        ORDER BY campaign_id, id LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ) AS queued
     LIMIT :limit
@@ -66,16 +67,16 @@ WITH chosen AS (
     UPDATE send SET
         claim_token = :token, attempts = attempts + 1,
         held_until = now() + :lease * interval '1 second'
-    FROM chosen WHERE send.id = chosen.id
-    RETURNING send.id, send.created_at, send.campaign_id, send.lead_id, send.step, send.attempts
+    WHERE id = ANY (ARRAY(SELECT id FROM chosen))
+    RETURNING id, created_at, campaign_id, lead_id, step, attempts
 )
 SELECT
     claimed.id, claimed.created_at, claimed.campaign_id, campaign.created_at AS campaign_created_at,
     claimed.step, claimed.attempts,
     lead.email, lead.first_name, lead.company, lead.job_title, lead.custom_variables
 FROM claimed
-JOIN lead ON lead.id = claimed.lead_id
-JOIN campaign ON campaign.id = claimed.campaign_id
+JOIN lead ON lead.id = ANY (ARRAY[claimed.lead_id])
+JOIN campaign ON campaign.id = ANY (ARRAY[claimed.campaign_id])
 ORDER BY claimed.id
 """)
 
@@ -109,6 +110,7 @@ WHERE id = ANY(:numbers) AND claim_token = :token AND status = 'sending'
 
 def claim(session: Session, limit: int) -> Claim:
     """Take up to `limit` queued sends of running campaigns; nobody else gets them while the lease lasts."""
+    only_by_index(session)
     token = uuid4()
     rows = session.connection().execute(_CLAIM, {"limit": limit, "token": token, "lease": LEASE_SECONDS}).all()
     steps = _steps(session, {row.campaign_id for row in rows})

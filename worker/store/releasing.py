@@ -6,6 +6,8 @@
 from sqlalchemy import text
 from sqlmodel import Session
 
+from worker.store.lookups import only_by_index
+
 CHUNK = 2_000
 
 # FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk.
@@ -14,10 +16,10 @@ _RUNNING = text("SELECT status = 'running' FROM campaign WHERE id = :campaign FO
 _SETTLE = text("""
 WITH finished AS (
     SELECT id, lead_id, step, status, finished_at FROM send
-    WHERE campaign_id = :campaign AND status IN ('sent', 'failed') AND NOT settled
-    ORDER BY id LIMIT :chunk
+    WHERE campaign_id BETWEEN :campaign AND :campaign AND status IN ('sent', 'failed') AND NOT settled
+    ORDER BY campaign_id, id LIMIT :chunk
 ), settled AS (
-    UPDATE send SET settled = true FROM finished WHERE send.id = finished.id
+    UPDATE send SET settled = true WHERE id = ANY (ARRAY(SELECT id FROM finished))
 ), delay AS (
     SELECT array_agg(CAST(step -> 'delayDays' AS integer) ORDER BY place) AS days
     FROM campaign, jsonb_array_elements(sequence_steps) WITH ORDINALITY AS steps (step, place)
@@ -35,7 +37,7 @@ WITH finished AS (
                 finished.finished_at + delay.days[finished.step + 1] * interval '24 hours'
         END
     FROM finished, delay
-    WHERE lead.id = finished.lead_id AND lead.position = finished.step AND lead.status = 'active'
+    WHERE lead.id = ANY (ARRAY[finished.lead_id]) AND lead.position = finished.step AND lead.status = 'active'
 )
 SELECT count(*) FROM finished
 """)
@@ -48,8 +50,8 @@ WITH due AS (
     ORDER BY due_at LIMIT :chunk
 ), released AS (
     UPDATE lead SET status = 'active', position = position + 1, due_at = NULL
-    FROM due WHERE lead.id = due.id
-    RETURNING lead.id, lead.position
+    WHERE id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING id, position
 ), queued AS (
     INSERT INTO send (campaign_id, lead_id, step)
     SELECT :campaign, id, position FROM released ORDER BY id
@@ -61,6 +63,7 @@ SELECT count(*) FROM released
 
 def settle(session: Session, campaign: int) -> int:
     """Move enrollments on whose send is finished; give how many sends were settled, `CHUNK` at most."""
+    only_by_index(session)
     return session.connection().execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
 
 
@@ -68,4 +71,5 @@ def release(session: Session, campaign: int) -> int:
     """Queue the next step of leads that are due, if the campaign runs; give how many, `CHUNK` at most."""
     if not session.connection().execute(_RUNNING, {"campaign": campaign}).scalar_one():
         return 0
+    only_by_index(session)
     return session.connection().execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
