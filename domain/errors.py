@@ -55,6 +55,13 @@ class BacklogFull(Refusal):
     retry_helps = True
 
 
+class TooManyImports(Refusal):
+    """There are {running} imports running here, at most {limit} may at once: send this again later."""
+
+    code = "too_many_imports"
+    retry_helps = True
+
+
 class RateLimited(Refusal):
     """The API key was used more than {limit:,} times a minute: send this again later."""
 

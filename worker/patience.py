@@ -6,6 +6,7 @@ reach: it tries again until the server is back, or until the worker is to stop.
 
 import logging
 from collections.abc import Callable, Iterator
+from math import inf
 from multiprocessing.sharedctypes import RawValue
 from time import monotonic, sleep
 from typing import TypeVar
@@ -36,16 +37,17 @@ def stop_waiting() -> None:
     _stopping.value = 1
 
 
-def until_done(action: Callable[[], T], *, even_when_stopping: bool = False) -> T:
-    """Do it, however long PostgreSQL or Redis are out of reach; other errors are the caller's.
+def until_done(action: Callable[[], T], *, even_when_stopping: bool = False, within: float = inf) -> T:
+    """Do it, however long PostgreSQL or Redis are out of reach, or for so many seconds; other errors are the caller's.
 
     Raises `WorkerStopping` when the worker is to stop first, unless what has to be done is worth its being killed.
     """
+    deadline = monotonic() + within
     for delay in _delays():
         try:
             return action()
         except Exception as error:
-            if not _is_trouble(error):
+            if not _is_trouble(error) or monotonic() >= deadline:
                 raise
             log.warning("trouble, trying again in %.1f s: %s", delay, reason_of(error))
         _wait(delay, even_when_stopping=even_when_stopping)

@@ -15,9 +15,9 @@ from support.command_line import Said, applying, enroll
 from support.database import sql, stored_leads
 from support.polling import until
 
-from worker.cli import intake
+from worker import importing
 from worker.enrolling import take_turn
-from worker.store import ledger
+from worker.store import imports
 from worker.store.tables import Campaign
 
 NewCampaign = Callable[..., Campaign]
@@ -60,6 +60,7 @@ def test_a_csv_becomes_leads_and_its_counts_add_up(campaign: Campaign, tmp_path:
 
     assert said.code == 0
     assert said.json == {
+        "importId": said.json["importId"],
         "campaignId": campaign.public_id,
         "jobs": 1,
         "received": 4,
@@ -234,22 +235,24 @@ def test_importing_the_same_file_again_changes_nothing(campaign: Campaign, tmp_p
 def test_only_a_few_jobs_of_an_import_wait_at_a_time_and_a_missing_worker_is_told(
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(importing, "NOTICE_SECONDS", 0.1)
     file = write(tmp_path, "email\n" + "".join(f"lead{n}@x.test\n" for n in range(3_000)))
     told: list[Said] = []
-    importing = threading.Thread(
+    imported = threading.Thread(
         target=lambda: told.append(enroll("import", file, "--campaign", campaign.public_id, "--json"))
     )
-    importing.start()
+    imported.start()
     noticed = threading.Event()
-    sleep = intake.sleep
+    sleep = importing.sleep
     looks = iter(range(1_000_000))
-    monkeypatch.setattr(intake, "sleep", lambda seconds: (noticed.set() if next(looks) > 8 else None, sleep(seconds)))
+    monkeypatch.setattr(
+        importing, "sleep", lambda seconds: (noticed.set() if next(looks) > 8 else None, sleep(seconds))
+    )
     assert noticed.wait(60)
 
     assert sql("SELECT count(*) FROM job")[0][0] == 4
-    until(lambda: take_turn(campaign.number) or not importing.is_alive())
-    importing.join()
+    until(lambda: take_turn(campaign.number) or not imported.is_alive())
+    imported.join()
 
     assert told[0].code == 0
     assert told[0].json["created"] == 3_000
@@ -266,14 +269,14 @@ def test_an_import_that_does_not_wait_tells_only_what_it_knows(campaign: Campaig
 
 
 def test_a_dead_job_is_named(campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept = ledger.accept
+    accept = imports.accept_chunk
 
-    def accept_and_lose(*arguments: Any) -> ledger.Acceptance:
+    def accept_and_lose(*arguments: Any) -> Any:
         accepted = accept(*arguments)
         sql("UPDATE job SET status = 'dead', last_error = 'poison', finished_at = now()")
         return accepted
 
-    monkeypatch.setattr(ledger, "accept", accept_and_lose)
+    monkeypatch.setattr(imports, "accept_chunk", accept_and_lose)
 
     said = enroll("import", write(tmp_path, "email\na@x.test\n"), "--campaign", campaign.public_id, "--json")
 
@@ -288,7 +291,7 @@ def test_an_interrupted_import_tells_what_was_accepted(
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(intake, "sleep", interrupt)
+    monkeypatch.setattr(importing, "sleep", interrupt)
 
     said = enroll("import", write(tmp_path, "email\na@x.test\nb@x.test\n"), "--campaign", campaign.public_id)
 
@@ -323,10 +326,10 @@ def test_ctrl_c_ends_the_process_with_130_and_loses_nothing(campaign: Campaign, 
 def test_counts_that_do_not_add_up_are_a_failure(
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_jobs = intake.read_jobs
+    read_jobs = importing.read_jobs
     miscounted = {"duplicates": 0}
     monkeypatch.setattr(
-        intake, "read_jobs", lambda numbers: [job.model_copy(update=miscounted) for job in read_jobs(numbers)]
+        importing, "read_jobs", lambda numbers: [job.model_copy(update=miscounted) for job in read_jobs(numbers)]
     )
 
     said = import_(write(tmp_path, "email\na@x.test\na@x.test\n"), campaign)

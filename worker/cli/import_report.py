@@ -3,8 +3,9 @@
 from domain.bulk_upsert import BulkUpsertCounts
 from worker.cli.errors_file import ErrorsFile
 from worker.cli.failures import CommandFailed
-from worker.cli.intake import Intake
 from worker.cli.output import say
+from worker.importing import Import
+from worker.rehearsing import Rehearsal
 from worker.reports.shapes import Shape
 
 
@@ -12,9 +13,10 @@ class ImportReport(Shape):
     """The counts, over all jobs and the lines that never got into one.
 
     `duplicates` are rows folded within their job; a row whose email was in an earlier job counts as updated. What
-    merging came to is None when the import did not wait for it.
+    merging came to is None when the import did not wait for it. A dry run makes no import and no jobs.
     """
 
+    import_id: str | None
     campaign_id: str
     jobs: int
     received: int
@@ -29,16 +31,18 @@ class ImportReport(Shape):
     dead_jobs: list[str]
 
 
-def report(intake: Intake, received: int, errors: ErrorsFile, *, waited: bool) -> ImportReport:
-    """Sum up an import; `received` counts the records of the file."""
+def report(import_: Import | Rehearsal, errors: ErrorsFile, *, waited: bool) -> ImportReport:
+    """Sum up an import, or what it would be."""
+    is_real = isinstance(import_, Import)
     return ImportReport(
-        campaign_id=intake.campaign_id,
-        jobs=intake.jobs,
-        received=received,
-        errors=errors.count,
+        import_id=import_.id if is_real else None,
+        campaign_id=import_.campaign_id,
+        jobs=import_.jobs if is_real else 0,
+        received=import_.received,
+        errors=import_.rejected,
         errors_file=str(errors.path) if errors.count else None,
-        dead_jobs=[job.id for job in intake.dead],
-        **(intake.counts if waited else {}),
+        dead_jobs=[job.id for job in import_.dead] if is_real else [],
+        **(import_.counts if waited else {}),
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from worker.cli.errors_file import ErrorsFile
 from worker.cli.failures import CommandFailed
 from worker.cli.import_report import ImportReport, check, report, say_errors
-from worker.cli.intake import JOB_ROWS, Intake
 from worker.cli.output import AsJson, print_json, print_one, say
 from worker.files.header import KNOWN_FIELDS, Column, Mapped, read_map
 from worker.files.leads_file import LeadsFile, open_leads
-from worker.files.records import LineError, Row
+from worker.importing import Import, chunks, importing
+from worker.rehearsing import Rehearsal, rehearsing
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
 
@@ -39,6 +38,7 @@ Maps = Annotated[
         "--map", metavar="COLUMN:FIELD", help="What a column is; COLUMN: leaves it out. May be given several times."
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of it, and change no lead.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the last jobs are applied.")]
 
 
@@ -48,6 +48,7 @@ def import_file(  # noqa: PLR0913  # an option each
     errors: ErrorsPath = None,
     maps: Maps = None,
     *,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +65,11 @@ def import_file(  # noqa: PLR0913  # an option each
     errors_path = errors or file.with_name(f"{file.name}.errors.csv")
     if errors_path.absolute() == file.absolute():
         raise CommandFailed("--errors names the file that is imported: choose another path")
-    summary = run_import(file, _existing(campaign), errors_path, read_map(maps or []), wait=not no_wait)
+    campaign_id, mapped = _existing(campaign), read_map(maps or [])
+    if dry_run:
+        summary = rehearse_import(file, campaign_id, errors_path, mapped)
+    else:
+        summary = run_import(file, campaign_id, errors_path, mapped, wait=not no_wait)
     if as_json:
         print_json(summary)
     else:
@@ -76,37 +81,43 @@ def run_import(
     file: Path, campaign_id: str, errors_path: Path, mapped: Mapped | None = None, *, wait: bool
 ) -> ImportReport:
     """Send the rows of a file as jobs, tell on stderr what happens, and sum it up."""
-    intake = Intake(campaign_id, say)
-    with (
-        open_leads(file, mapped or {}) as (leads, position),
-        closing(ErrorsFile(errors_path)) as errors,
-        _end_told(intake),
-    ):
+    try:
+        return _import(file, campaign_id, errors_path, mapped or {}, wait=wait)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _import(file: Path, campaign_id: str, errors_path: Path, mapped: Mapped, *, wait: bool) -> ImportReport:
+    with open_leads(file, mapped) as (leads, position), closing(ErrorsFile(errors_path)) as errors:
         _say_columns(leads.columns)
-        with _progress_bar(file.stat().st_size) as advance_to:
-            received = _send_all(leads, intake, errors, lambda: advance_to(position()))
-        if wait:
-            intake.wait()
+        with importing(campaign_id, say=say) as import_, _end_told(import_):
+            with _progress_bar(file.stat().st_size) as advance_to:
+                _send_all(leads, import_, errors, lambda: advance_to(position()))
+            if wait:
+                import_.wait()
     say_errors(errors)
-    return report(intake, received, errors, waited=wait)
+    return report(import_, errors, waited=wait)
 
 
-def _existing(campaign_id: str) -> str:
+def rehearse_import(file: Path, campaign_id: str, errors_path: Path, mapped: Mapped) -> ImportReport:
+    """Count what importing the file would come to; nothing is written but the rows that would not be taken."""
+    with open_leads(file, mapped) as (leads, position), closing(ErrorsFile(errors_path)) as errors:
+        _say_columns(leads.columns)
+        with rehearsing(campaign_id) as rehearsal, _progress_bar(file.stat().st_size) as advance_to:
+            _send_all(leads, rehearsal, errors, lambda: advance_to(position()))
+    say_errors(errors)
+    return report(rehearsal, errors, waited=True)
+
+
+def _existing(campaign: str) -> str:
     with transaction() as session:
-        return find_campaign(session, campaign_id).public_id
+        return find_campaign(session, campaign).public_id
 
 
-def _send_all(leads: LeadsFile, intake: Intake, errors: ErrorsFile, advance: Callable[[], None]) -> int:
-    """Send record after record; give how many there were."""
-    received = 0
-    while chunk := list(islice(leads.records, JOB_ROWS)):
-        received += len(chunk)
-        errors.write(record for record in chunk if isinstance(record, LineError))
-        rows = [record for record in chunk if isinstance(record, Row)]
-        if rows:
-            errors.write(intake.send(rows))
+def _send_all(leads: LeadsFile, import_: Import | Rehearsal, errors: ErrorsFile, advance: Callable[[], None]) -> None:
+    for chunk in chunks(leads.records):
+        errors.write(import_.send(chunk))
         advance()
-    return received
 
 
 @contextmanager
@@ -119,21 +130,22 @@ def _progress_bar(size: int) -> Generator[Callable[[int], None]]:
 
 
 @contextmanager
-def _end_told(intake: Intake) -> Generator[None]:
+def _end_told(import_: Import) -> Generator[None]:
     """However an import ends early, tell what is on its way all the same."""
     try:
         yield
     except KeyboardInterrupt:
-        say(f"Interrupted. {_accepted_so_far(intake)}")
-        raise typer.Exit(INTERRUPTED) from None
+        say(f"Interrupted. {_accepted_so_far(import_)}")
+        raise
     except Exception:
-        say(_accepted_so_far(intake))
+        say(_accepted_so_far(import_))
         raise
 
 
-def _accepted_so_far(intake: Intake) -> str:
+def _accepted_so_far(import_: Import) -> str:
+    accepted = import_.received - import_.rejected
     return (
-        f"Rows accepted so far: {intake.accepted_rows:,} (jobs: {intake.jobs:,}); they will be applied. "
+        f"Rows accepted so far: {accepted:,} (jobs: {import_.jobs:,}); they will be applied. "
         "The import can be run again from the start."
     )
 

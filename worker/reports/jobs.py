@@ -40,6 +40,7 @@ class JobReport(Shape):
     last_error: str | None
 
 
+_OUR_OWN_KEYS = ("import", "retry")
 # The rows of a job may be megabytes: nobody who asks how a job is doing reads them.
 _WITHOUT_ROWS = [
     defer(cast("Any", column), raiseload=True)
@@ -142,7 +143,7 @@ def _report(job: Job, campaign_created_at: datetime) -> JobReport:
         duplicates=job.duplicates,
         skipped=job.skipped,
         errors=job.errors,
-        idempotency_key=job.idempotency_key if job.key_space != "retry" else None,
+        idempotency_key=job.idempotency_key if job.key_space not in _OUR_OWN_KEYS else None,
         accepted_at=job.created_at,
         applied_at=job.finished_at if job.status == "applied" else None,
         last_error=job.last_error,

@@ -33,6 +33,7 @@ class Request:
     """One bulk upsert, judged and folded, ready to be committed. Making it takes no transaction.
 
     `workspace`: the tenant whose key was presented; None at the doors of the queue, where it follows from the campaign.
+    `import_number`: the import that this is a part of, if any.
     """
 
     campaign_id: str
@@ -41,6 +42,7 @@ class Request:
     row_errors: bytes
     key: IdempotencyKey | None = None
     workspace: int | None = None
+    import_number: int | None = None
 
     @classmethod
     def of(
@@ -49,11 +51,13 @@ class Request:
         leads: Iterable[object],
         key: IdempotencyKey | None = None,
         workspace: int | None = None,
+        import_number: int | None = None,
     ) -> Self:
         """Judge and fold the leads of a request."""
         folded = fold(leads)
         row_errors = _ROW_ERRORS.dump_json(folded.errors)
-        return cls(campaign_id, folded, copy_format.encode(folded.leads), row_errors, key, workspace)
+        rows = copy_format.encode(folded.leads)
+        return cls(campaign_id, folded, rows, row_errors, key, workspace, import_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,10 @@ class Acceptance:
 _INSERT = text("""
 INSERT INTO job (
     workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
 ) VALUES (
     :workspace, :campaign, :key_space, :key, :fingerprint,
-    :rows, :row_count, CAST(:row_errors AS jsonb), :duplicate_rows, :received, :duplicates, :errors
+    :rows, :row_count, CAST(:row_errors AS jsonb), :duplicate_rows, :received, :duplicates, :errors, :import
 )
 ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
 RETURNING id, created_at
@@ -105,11 +109,11 @@ WHERE id = :number AND status = 'accepted'
 _ACCEPT_ANEW = text("""
 INSERT INTO job (
     workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
 )
 SELECT
     workspace_id, campaign_id, 'retry', CAST(id AS text), fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
 FROM job WHERE id = :number
 ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
 """)
@@ -137,6 +141,11 @@ def accept_request(request: Request) -> Acceptance:
     """Commit one request as a job, or raise why it is refused."""
     with transaction() as session:
         return _accept(session, request)
+
+
+def accept_within(session: Session, request: Request) -> Acceptance:
+    """Accept one request as part of the caller's transaction."""
+    return _accept(session, request)
 
 
 def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
@@ -251,6 +260,7 @@ def _job_row(campaign: Campaign, request: Request) -> dict[str, Any]:
         "received": folded.received,
         "duplicates": len(folded.duplicates),
         "errors": len(folded.errors),
+        "import": request.import_number,
     }
 
 

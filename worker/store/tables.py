@@ -33,6 +33,7 @@ from sqlmodel import Field, SQLModel
 
 from domain.api_key import Scope
 from domain.campaign import CampaignStatus
+from domain.file_import import ImportStatus
 from domain.identifiers import public_id
 from domain.job import JobStatus, KeySpace
 from domain.merge import LeadFields
@@ -129,6 +130,7 @@ class Job(SQLModel, table=True):
 
     `rows` are the folded rows as bytes that COPY takes as they are; `duplicate_rows` are pairs (input index,
     position of the folded row); `outcomes` has a letter for each folded row: c(reated), u(pdated), n(ot changed).
+    `import_number`: the import that it is a part of, if any.
     """
 
     __table_args__ = (
@@ -142,6 +144,7 @@ class Job(SQLModel, table=True):
         Index("job_campaign", "campaign_id", "id"),
         Index("job_dead", "id", postgresql_where=text("status = 'dead'")),
         Index("job_kept_rows", "finished_at", postgresql_where=text("rows IS NOT NULL")),
+        Index("job_import", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     )
 
     number: int = _number()
@@ -170,11 +173,62 @@ class Job(SQLModel, table=True):
     last_error: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = _created_at()
     finished_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    import_number: int | None = Field(
+        default=None, sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"))
+    )
 
     @property
     def public_id(self) -> str:
         """`job_…`."""
         return public_id("job", self.number, self.created_at)
+
+
+class LeadImport(SQLModel, table=True):
+    """A file of leads that becomes jobs. What they come to is the sum over them: nobody writes this row beside them.
+
+    `reading`: how far the file is read, which is not yet the status. `chunks`: how many parts of it are committed, so
+    that whoever does not know whether the last one was can try again. `heard_at`: when its reader last lived.
+    """
+
+    __tablename__: Any = "lead_import"
+    __table_args__ = (
+        CheckConstraint("reading IN ('running', 'complete', 'incomplete')", name="lead_import_reading"),
+        Index("lead_import_campaign", "campaign_id", "id"),
+    )
+
+    number: int = _number()
+    workspace_number: int = Field(
+        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
+    )
+    campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
+    reading: ImportStatus = Field(default="running", sa_column=Column(_C, nullable=False, server_default="running"))
+    why: str | None = Field(default=None, sa_column=Column(Text))
+    chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    received: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    rejected: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    heard_at: datetime = Field(default=None, sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
+    created_at: datetime = _created_at()
+    finished_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+
+    @property
+    def public_id(self) -> str:
+        """`imp_…`."""
+        return public_id("imp", self.number, self.created_at)
+
+
+class ImportErrorRow(SQLModel, table=True):
+    """A row of an imported file that was not taken, by the line where it starts."""
+
+    __tablename__: Any = "import_error"
+
+    import_number: int = Field(
+        sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"), primary_key=True, autoincrement=False)
+    )
+    line: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    email: str | None = Field(default=None, sa_column=Column(_C))
+    field: str | None = Field(default=None, sa_column=Column(_C))
+    code: str = Field(sa_column=Column(_C, nullable=False))
+    message: str = Field(sa_column=Column(_C, nullable=False))
 
 
 class Lead(SQLModel, table=True):

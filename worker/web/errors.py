@@ -39,6 +39,7 @@ STATUS = {
     "idempotency_key_reused": 422,
     "rate_limited": 429,
     "backlog_full": 429,
+    "too_many_imports": 429,
     "job_dead": 500,
 }
 _RETRY_AFTER_SECONDS = 5

@@ -17,11 +17,11 @@ from worker.cli.demo.shapes import Check, DemoReport, PushReport
 from worker.cli.demo.store import leads_due_in, leads_that_differ
 from worker.cli.failures import CommandFailed
 from worker.cli.importing import run_import
-from worker.cli.intake import JOB_ROWS
 from worker.cli.output import say
 from worker.endpoints import redis_url
 from worker.files.leads_file import open_leads
 from worker.files.records import Row
+from worker.importing import JOB_ROWS
 from worker.reports.campaigns import CampaignStats, read_campaign
 from worker.reports.jobs import JobFilter, JobReport, list_jobs
 from worker.store.campaigns import create_campaign, start_campaign
