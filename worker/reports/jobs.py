@@ -114,7 +114,7 @@ def _has_key(key: str) -> list[ColumnElement[bool]]:
     # With its leading columns named, the unique index serves a key of any workspace.
     return [
         col(Job.workspace_number).in_(select(Workspace.number)),
-        col(Job.key_space).in_(("user", "celery", "stream")),
+        col(Job.key_space).in_(("user", "celery", "stream", "hook")),
         col(Job.idempotency_key) == key,
     ]
 

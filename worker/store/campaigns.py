@@ -71,7 +71,7 @@ def start_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
         if campaign.status != started:
             campaign.status = started
             campaign.started_at = campaign.started_at or _now(session)
-        after_commit(session, lambda: nudges.release(campaign.public_id))
+        after_commit(session, nudges.release, campaign.public_id)
         after_commit(session, nudges.deliver)
     return campaign
 

@@ -48,13 +48,13 @@ def transaction() -> Generator[Session]:
     with Session(engine(), expire_on_commit=False) as session:
         with session.begin():
             yield session
-        for action in session.info.get("after_commit", []):
-            action()
+        for action, arguments in session.info.get("after_commit", {}):
+            action(*arguments)
 
 
-def after_commit(session: Session, action: Callable[[], object]) -> None:
-    """Have `action` done once the transaction is committed, and only then."""
-    session.info.setdefault("after_commit", []).append(action)
+def after_commit(session: Session, action: Callable[..., object], *arguments: object) -> None:
+    """Have `action` done once the transaction is committed, and only then; the same one twice is done once."""
+    session.info.setdefault("after_commit", {})[action, arguments] = None
 
 
 def psycopg_connection(session: Session) -> PsycopgConnection[Any]:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Self
 
 from pydantic import TypeAdapter
@@ -205,7 +204,7 @@ def retry(job_id: str, workspace: int | None = None) -> str:
             )
         ).one()
         campaign = session.get_one(Campaign, dead.campaign_number)
-        after_commit(session, lambda: nudges.apply(campaign.public_id))
+        after_commit(session, nudges.apply, campaign.public_id)
     return anew.public_id
 
 
@@ -230,11 +229,11 @@ def _accepted_or_refused(accept: Callable[[], Acceptance]) -> Acceptance | Refus
 
 
 def _accept(session: Session, request: Request) -> Acceptance:
-    campaign = find_campaign(session, request.campaign_id, request.workspace)
+    campaign = _campaign_of(session, request)
     row = _job_row(campaign, request)
     inserted = session.connection().execute(_INSERT, row).one_or_none()
     number, created_at = inserted or _replayed(session, row)
-    after_commit(session, partial(nudges.apply, campaign.public_id))
+    after_commit(session, nudges.apply, campaign.public_id)
     return Acceptance(
         job_number=number,
         job_id=public_id("job", number, created_at),
@@ -243,6 +242,15 @@ def _accept(session: Session, request: Request) -> Acceptance:
         errors=request.folded.errors,
         replayed=inserted is None,
     )
+
+
+def _campaign_of(session: Session, request: Request) -> Campaign:
+    """Read each campaign once a transaction: of 500 requests for one campaign it took two thirds of the time."""
+    read: dict[tuple[str, int | None], Campaign] = session.info.setdefault("campaigns", {})
+    which = (request.campaign_id, request.workspace)
+    if which not in read:
+        read[which] = find_campaign(session, *which)
+    return read[which]
 
 
 def _job_row(campaign: Campaign, request: Request) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def resolve_send(send_id: str, resolution: Resolution) -> Send:
         send.held_until = now
         send.finished_at = now if send.status == "sent" else None
         campaign = session.get_one(Campaign, send.campaign_number)
-        after_commit(session, lambda: nudges.release(campaign.public_id))
+        after_commit(session, nudges.release, campaign.public_id)
         after_commit(session, nudges.deliver)
     return send
 
@@ -171,7 +171,7 @@ def _finish(session: Session, claim: Claim, sends: Sequence[ClaimedSend], status
         _FINISH, {"numbers": _numbers(sends), "token": claim.token, "status": status, "reason": reason}
     )
     for campaign in {send.campaign for send in sends}:
-        after_commit(session, lambda campaign=campaign: nudges.release(campaign.public_id))
+        after_commit(session, nudges.release, campaign.public_id)
 
 
 def _numbers(sends: Sequence[ClaimedSend]) -> list[int]:

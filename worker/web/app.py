@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from worker.store.connection import engine
-from worker.web import bulk, campaigns, errors, health, jobs, leads
+from worker.web import bulk, campaigns, errors, health, hooks, jobs, leads, sources
 from worker.web.body import LimitedBodies
 from worker.web.doors import Doors
 from worker.web.envelope import Envelope
@@ -28,6 +28,7 @@ def create_app() -> FastAPI:
     app.openapi = lambda: document(app)
     errors.add_handlers(app)
     app.include_router(_v1())
+    app.include_router(hooks.router)
     app.include_router(health.router)
     # The last one added is the outermost.
     app.add_middleware(LimitedBodies, streamed="/leads/import")
@@ -37,7 +38,7 @@ def create_app() -> FastAPI:
 
 def _v1() -> APIRouter:
     v1 = APIRouter(prefix="/v1")
-    for module in (campaigns, bulk, leads, jobs):
+    for module in (campaigns, bulk, leads, jobs, sources):
         v1.include_router(module.router)
     return v1
 

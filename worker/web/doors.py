@@ -7,6 +7,7 @@ from fastapi import Request
 
 from worker.web.backlog import Backlog
 from worker.web.group_commit import GroupCommit
+from worker.web.refusals import Refusals
 from worker.web.waiting import WaitingRoom
 
 
@@ -17,6 +18,7 @@ class Doors:
     commit: GroupCommit = field(default_factory=GroupCommit)
     waiting: WaitingRoom = field(default_factory=WaitingRoom)
     backlog: Backlog = field(default_factory=Backlog)
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 def doors_of(request: Request) -> Doors:

@@ -1,0 +1,144 @@
+"""`POST /hooks/{src_id}`: what senders of webhooks deliver. Verified over the raw bytes, mapped, accepted."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal, NamedTuple, cast
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+
+from domain.bulk_upsert import Limits
+from domain.errors import Refusal
+from domain.job import IdempotencyKey
+from domain.rows import RowError
+from domain.signature import SECRET_BYTES, Seal, fault_of_signature, new_secret
+from domain.source import Mapped, Outcome, body_key, message_key, read_payload, summary
+from worker.reports.shapes import Shape
+from worker.settings import settings
+from worker.store import deliveries
+from worker.store.ledger import Acceptance
+from worker.store.ledger import Request as LedgerRequest
+from worker.store.sources import KnownSource, look_up
+from worker.store.trouble import reason_of
+from worker.web.doors import doors_of
+from worker.web.errors import failure
+from worker.web.openapi import ANY_JSON, failures
+from worker.web.shapes import Data
+
+router = APIRouter(prefix="/hooks", tags=["Webhooks"])
+
+log = logging.getLogger(__name__)
+
+# What an unknown source is checked against, so that it takes as long as a known one.
+_NOBODY = Seal("standard", (new_secret("standard", bytes(SECRET_BYTES)),) * 2)
+
+
+class Delivered(Shape):
+    """A delivery that was taken. One without leads makes no job."""
+
+    job_id: str | None
+    status: Literal["accepted", "no_leads"]
+    received: int
+    errors: list[RowError]
+
+
+class _Checked(NamedTuple):
+    source: KnownSource | None
+    fault: str | None
+
+
+@router.post(
+    "/{source_id}",
+    status_code=202,
+    openapi_extra=ANY_JSON,
+    responses={202: {"model": Data[Delivered]}} | failures(400, 413, 422, 429),
+)
+async def receive(request: Request, source_id: str) -> Response:
+    """Take a delivery of a source: signed by its scheme, answered once its job is committed.
+
+    The same id is the same job. A bad signature, an unknown source and a disabled one are answered alike: 401. What
+    became of a delivery stands in `GET /v1/sources/{id}/deliveries`.
+    """
+    body = await request.body()
+    source, fault = await run_in_threadpool(_check, source_id, request.headers, body)
+    if source is None or fault is not None:
+        return _refused(request, source, fault)
+    try:
+        return await _take(request, source, body)
+    except Refusal as refusal:
+        # A sender that is told 4xx tries again for hours: a mapping that is mended meanwhile loses nothing.
+        await _note(source, cast("Outcome", refusal.code), str(refusal))
+        raise
+
+
+def _check(source_id: str, headers: Mapping[str, str], body: bytes) -> _Checked:
+    source, now = look_up(source_id)
+    fault = fault_of_signature(source.seal(now) if source else _NOBODY, headers, body, now)
+    return _Checked(source, "the source is disabled" if source and source.row.disabled_at else fault)
+
+
+def _refused(request: Request, source: KnownSource | None, fault: str | None) -> Response:
+    answer = failure(401, "authentication_failed", "This is not signed as it must be, or there is nothing here.")
+    times = doors_of(request).refusals.count(source.row.number, fault) if source and fault else 0
+    if source and fault and times:
+        # After the answer: else a known source would take longer to say no than an unknown one.
+        answer.background = BackgroundTask(
+            _quietly, partial(deliveries.count_refusals, source.row.number, fault, times)
+        )
+    return answer
+
+
+async def _take(request: Request, source: KnownSource, body: bytes) -> Response:
+    doors = doors_of(request)
+    await doors.backlog.check(source.row.workspace_number)
+    limits = Limits(settings().max_leads, settings().max_body_bytes)
+    mapped = await run_in_threadpool(read_payload, source.recipe, body, limits)
+    if not mapped.leads:
+        await _note(source, "no_leads", "leadsPath finds no leads in this payload")
+        return _answer(Delivered(job_id=None, status="no_leads", received=0, errors=[]))
+    ledger_request = await run_in_threadpool(_as_request, source, mapped, request.headers, body)
+    accepted = await doors.commit.accept(ledger_request)
+    told = summary(accepted.errors, mapped.faults, accepted.received)
+    await _note(source, "replayed" if accepted.replayed else "accepted", told, accepted.job_number)
+    return _accepted(accepted)
+
+
+def _as_request(source: KnownSource, mapped: Mapped, headers: Mapping[str, str], body: bytes) -> LedgerRequest:
+    key = _usable_key(source, mapped, headers, body)
+    return LedgerRequest.of(source.campaign_id, mapped.leads, key, source.row.workspace_number)
+
+
+def _usable_key(source: KnownSource, mapped: Mapped, headers: Mapping[str, str], body: bytes) -> IdempotencyKey:
+    row = source.row
+    header = "webhook-id" if row.scheme == "standard" else (row.id_header or "").lower()
+    message_id = mapped.message_id or headers.get(header)
+    if message_id:
+        return message_key(row.public_id, message_id)
+    key = body_key(row.public_id, body)
+    deliveries.free_key(row.workspace_number, key)
+    return key
+
+
+def _accepted(accepted: Acceptance) -> JSONResponse:
+    told = Delivered(job_id=accepted.job_id, status="accepted", received=accepted.received, errors=accepted.errors)
+    replayed = {"Idempotent-Replayed": "true"} if accepted.replayed else {}
+    return _answer(told, {"Location": f"/v1/jobs/{accepted.job_id}", **replayed})
+
+
+def _answer(told: Delivered, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"data": told.model_dump(mode="json", by_alias=True)}, 202, headers)
+
+
+async def _note(source: KnownSource, outcome: Outcome, detail: str | None, job: int | None = None) -> None:
+    await run_in_threadpool(_quietly, partial(deliveries.record_delivery, source.row.number, outcome, detail, job))
+
+
+def _quietly(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except SQLAlchemyError as error:
+        log.warning("what became of a delivery is not written down: %s", reason_of(error))
