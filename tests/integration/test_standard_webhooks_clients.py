@@ -1,17 +1,14 @@
 """The official clients of Standard Webhooks, for Python and for Node, sign what we accept."""
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from conftest import Store
 from standardwebhooks import Webhook
+from support import node
 from support.database import sql
 from support.http import serving
 from support.webhooks import Sender
@@ -46,27 +43,13 @@ def python_client(secret: str, message_id: str, payload: str) -> Signed:
 @pytest.fixture(scope="session")
 def node_client(tmp_path_factory: pytest.TempPathFactory) -> Client:
     folder = tmp_path_factory.mktemp("node")
-    _install(folder)
-    (folder / "sign.js").write_text(SCRIPT)
+    node.install(folder, f"standardwebhooks@{VERSION}")
 
     def sign(secret: str, message_id: str, payload: str) -> Signed:
         given = json.dumps({"secret": secret, "id": message_id, "payload": payload})
-        made = subprocess.run(["node", "sign.js"], cwd=folder, input=given, text=True, capture_output=True, check=True)
-        return Signed(**json.loads(made.stdout))
+        return Signed(**json.loads(node.run(folder, SCRIPT, given)))
 
     return sign
-
-
-def _install(folder: Path) -> None:
-    """Install the client for Node; only in CI must there be Node, npm and its registry."""
-    npm = shutil.which("npm")
-    command = [npm or "npm", "install", "--no-audit", "--no-fund", f"standardwebhooks@{VERSION}"]
-    try:
-        subprocess.run(command, cwd=folder, check=True, timeout=300, capture_output=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the client for Node cannot be had here: {error}")
 
 
 @pytest.fixture
