@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,14 @@ def test_an_expression_finds_what_jmespath_finds() -> None:
     assert Search().find("data[0].answers[?id=='y'].text | [0]", payload) == "2"
     assert Search().find("data[].{email: e, n: length(answers)}", payload) == [{"email": "a@x.test", "n": 2}]
     assert Search().find("data.nothing", payload) is None
+
+
+@pytest.mark.parametrize("text", ["a", "a.b", "a.b.c", '"a".b', "@", "@.a", "a.*", "(a).b", "a.b | c"])
+@pytest.mark.parametrize(
+    "payload", [{"a": {"b": {"c": 1}}}, {"a": [1]}, {"a": None}, {"a": "x"}, [{"a": 1}], "a", 5, None]
+)
+def test_a_path_finds_what_jmespath_finds(text: str, payload: object) -> None:
+    assert Search().find(text, payload) == jmespath.search(text, payload)
 
 
 @pytest.mark.parametrize(
