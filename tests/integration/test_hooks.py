@@ -72,6 +72,8 @@ def test_the_same_id_again_is_the_same_job(caller: Caller) -> None:
     assert len(jobs()) == 1
     assert sender.outcomes() == ["replayed", "accepted"]
     assert {delivery["jobId"] for delivery in sender.deliveries()} == {first.json()["data"]["jobId"]}
+    found = caller("GET", "/v1/jobs", params={"idempotencyKey": f"{sender.id}:msg_1"}).json()["data"]
+    assert [job["id"] for job in found] == [first.json()["data"]["jobId"]]
 
 
 def test_the_same_id_with_other_leads_is_refused_because_they_would_be_lost(caller: Caller) -> None:
