@@ -38,7 +38,7 @@ class _Waited:
     def __init__(self, campaign: int) -> None:
         self.campaign = campaign
         self.callers = 0
-        self.through: asyncio.Future[JobReport] = asyncio.get_running_loop().create_future()
+        self.through: asyncio.Future[JobReport | None] = asyncio.get_running_loop().create_future()
 
 
 class WaitingRoom:
@@ -48,9 +48,13 @@ class WaitingRoom:
         self._jobs: dict[int, _Waited] = {}
         self._newest_told: dict[int, int] = {}
         self._someone_waits = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     async def wait_for(self, accepted: Acceptance, seconds: float) -> JobReport | None:
         """Wait until the job is through (applied and released, or dead); None when the time is over first."""
+        if self._closed:
+            return None
         waited = self._jobs.setdefault(accepted.job_number, _Waited(accepted.campaign_number))
         waited.callers += 1
         self._someone_waits.set()
@@ -73,6 +77,7 @@ class WaitingRoom:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Listen and look while the app runs."""
+        self._loop = asyncio.get_running_loop()
         tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._look_again_and_again())]
         try:
             yield
@@ -80,6 +85,17 @@ class WaitingRoom:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def let_go(self) -> None:
+        """Let everyone stop waiting; may be called by the handler of a signal."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._close)
+
+    def _close(self) -> None:
+        self._closed = True
+        for waited in self._jobs.values():
+            if not waited.through.done():
+                waited.through.set_result(None)
 
     async def _listen(self) -> None:
         while True:
