@@ -1,14 +1,14 @@
 """Sources of webhooks: made, found, given another secret, disabled."""
 
 import secrets
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import func
+from sqlalchemy import func, text
 from sqlmodel import Session, select
 
 from domain.errors import InvalidRequest, SourceNotFound
-from domain.identifiers import row_key
+from domain.identifiers import RowKey, public_id, row_key
 from domain.signature import SECRET_BYTES, Scheme, Seal, fault_of_secret, new_secret
 from domain.source import Recipe, SourceRules
 from worker.store.campaigns import find_campaign
@@ -28,15 +28,29 @@ class KnownSource(NamedTuple):
         """How its payloads become leads."""
         return Recipe(self.row.leads_path, self.row.mapping, self.row.id_path)
 
-    def seal(self, now: datetime) -> Seal:
-        """How it signs at this time."""
-        source = self.row
-        overlaps = source.previous_secret_until is not None and source.previous_secret_until > now
-        # Two in any case: how long the check takes does not tell whether the secret is being changed.
-        accepted = (source.secret, (overlaps and source.previous_secret) or source.secret)
-        if source.scheme == "standard":
-            return Seal("standard", accepted)
-        return Seal("hmac", accepted, source.header or "", source.encoding or "hex", source.prefix or "")
+
+class Hook(NamedTuple):
+    """What it takes to receive a delivery of a source now."""
+
+    number: int
+    workspace: int
+    source_id: str
+    campaign_id: str
+    disabled: bool
+    id_header: str
+    seal: Seal
+    recipe: Recipe
+
+
+# One statement and one row for whatever address: with three and the ORM's rows a known source took 1.5 ms longer to say
+# no than an unknown one, now they are 0.1 ms apart.
+_LOOK_UP = text("""
+SELECT now() AS now, source.*, campaign.created_at AS campaign_created_at
+FROM (VALUES (1)) AS always
+LEFT JOIN source ON source.id = :number AND date_trunc('milliseconds', source.created_at) = :created_at
+LEFT JOIN campaign ON campaign.id = source.campaign_id
+""")
+_NO_ROW = RowKey(0, datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def create_source(workspace: int, campaign_id: str, name: str, rules: SourceRules) -> KnownSource:
@@ -86,13 +100,34 @@ def find_source(session: Session, source_id: str, workspace: int, *, lock: bool 
     return KnownSource(source, session.get_one(Campaign, source.campaign_number).public_id)
 
 
-def look_up(source_id: str) -> tuple[KnownSource | None, datetime]:
-    """Give the source that an address names, of whatever workspace, and the time."""
+def look_up(source_id: str) -> tuple[Hook | None, datetime]:
+    """Give what an address names, in whatever workspace, and the time."""
+    key = row_key("src", source_id) or _NO_ROW
     with transaction() as session:
-        source = find(session, Source, row_key("src", source_id))
-        # No campaign has the number 0. An unknown source takes the same statements: the time tells nothing.
-        campaign = session.get(Campaign, source.campaign_number if source else 0)
-        return (KnownSource(source, campaign.public_id) if source and campaign else None), _now(session)
+        row = session.connection().execute(_LOOK_UP, key._asdict()).one()
+    return (None if row.id is None else _hook(row)), row.now
+
+
+def _hook(row: Any) -> Hook:
+    return Hook(
+        number=row.id,
+        workspace=row.workspace_id,
+        source_id=public_id("src", row.id, row.created_at),
+        campaign_id=public_id("camp", row.campaign_id, row.campaign_created_at),
+        disabled=row.disabled_at is not None,
+        id_header="webhook-id" if row.scheme == "standard" else (row.id_header or "").lower(),
+        seal=_seal(row),
+        recipe=Recipe(row.leads_path, row.mapping, row.id_path),
+    )
+
+
+def _seal(row: Any) -> Seal:
+    overlaps = row.previous_secret_until is not None and row.previous_secret_until > row.now
+    # Two in any case: how long the check takes does not tell whether the secret is being changed.
+    accepted = (row.secret, row.previous_secret if overlaps else row.secret)
+    if row.scheme == "standard":
+        return Seal("standard", accepted)
+    return Seal("hmac", accepted, row.header, row.encoding or "hex", row.prefix or "")
 
 
 def _made_up(scheme: Scheme) -> str:

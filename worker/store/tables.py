@@ -314,8 +314,7 @@ class Send(SQLModel, table=True):
 class Source(SQLModel, table=True):
     """Who may push leads into a campaign by webhook, how it signs, and how its payloads become leads.
 
-    The secrets are stored as they are: whoever checks an HMAC needs the very secret that made it. They are read by the
-    statements of `worker.store.sources`, and by no report.
+    The secrets are stored as they are: whoever checks an HMAC needs the very secret that made it. No report shows them.
     """
 
     __table_args__ = (

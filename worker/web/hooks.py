@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -22,7 +22,7 @@ from worker.settings import settings
 from worker.store import deliveries
 from worker.store.ledger import Acceptance
 from worker.store.ledger import Request as LedgerRequest
-from worker.store.sources import KnownSource, look_up
+from worker.store.sources import Hook, look_up
 from worker.store.trouble import reason_of
 from worker.web.doors import doors_of
 from worker.web.errors import failure
@@ -46,11 +46,6 @@ class Delivered(Shape):
     errors: list[RowError]
 
 
-class _Checked(NamedTuple):
-    source: KnownSource | None
-    fault: str | None
-
-
 @router.post(
     "/{source_id}",
     status_code=202,
@@ -64,62 +59,56 @@ async def receive(request: Request, source_id: str) -> Response:
     became of a delivery stands in `GET /v1/sources/{id}/deliveries`.
     """
     body = await request.body()
-    source, fault = await run_in_threadpool(_check, source_id, request.headers, body)
-    if source is None or fault is not None:
-        return _refused(request, source, fault)
+    hook, fault = await run_in_threadpool(_check, source_id, request.headers, body)
+    if hook is None or fault is not None:
+        return _refused(request, hook, fault)
     try:
-        return await _take(request, source, body)
+        return await _take(request, hook, body)
     except Refusal as refusal:
         # A sender that is told 4xx tries again for hours: a mapping that is mended meanwhile loses nothing.
-        await _note(source, cast("Outcome", refusal.code), str(refusal))
+        await _note(hook, cast("Outcome", refusal.code), str(refusal))
         raise
 
 
-def _check(source_id: str, headers: Mapping[str, str], body: bytes) -> _Checked:
-    source, now = look_up(source_id)
-    fault = fault_of_signature(source.seal(now) if source else _NOBODY, headers, body, now)
-    return _Checked(source, "the source is disabled" if source and source.row.disabled_at else fault)
+def _check(source_id: str, headers: Mapping[str, str], body: bytes) -> tuple[Hook | None, str | None]:
+    hook, now = look_up(source_id)
+    fault = fault_of_signature(hook.seal if hook else _NOBODY, headers, body, now)
+    return hook, "the source is disabled" if hook and hook.disabled else fault
 
 
-def _refused(request: Request, source: KnownSource | None, fault: str | None) -> Response:
+def _refused(request: Request, hook: Hook | None, fault: str | None) -> Response:
     answer = failure(401, "authentication_failed", "This is not signed as it must be, or there is nothing here.")
-    times = doors_of(request).refusals.count(source.row.number, fault) if source and fault else 0
-    if source and fault and times:
+    times = doors_of(request).refusals.count(hook.number, fault) if hook and fault else 0
+    if hook and fault and times:
         # After the answer: else a known source would take longer to say no than an unknown one.
-        answer.background = BackgroundTask(
-            _quietly, partial(deliveries.count_refusals, source.row.number, fault, times)
-        )
+        answer.background = BackgroundTask(_quietly, partial(deliveries.count_refusals, hook.number, fault, times))
     return answer
 
 
-async def _take(request: Request, source: KnownSource, body: bytes) -> Response:
+async def _take(request: Request, hook: Hook, body: bytes) -> Response:
     doors = doors_of(request)
-    await doors.backlog.check(source.row.workspace_number)
+    await doors.backlog.check(hook.workspace)
     limits = Limits(settings().max_leads, settings().max_body_bytes)
-    mapped = await run_in_threadpool(read_payload, source.recipe, body, limits)
+    mapped = await run_in_threadpool(read_payload, hook.recipe, body, limits)
     if not mapped.leads:
-        await _note(source, "no_leads", "leadsPath finds no leads in this payload")
+        await _note(hook, "no_leads", "leadsPath finds no leads in this payload")
         return _answer(Delivered(job_id=None, status="no_leads", received=0, errors=[]))
-    ledger_request = await run_in_threadpool(_as_request, source, mapped, request.headers, body)
+    ledger_request = await run_in_threadpool(_as_request, hook, mapped, request.headers, body)
     accepted = await doors.commit.accept(ledger_request)
     told = summary(accepted.errors, mapped.faults, accepted.received)
-    await _note(source, "replayed" if accepted.replayed else "accepted", told, accepted.job_number)
+    await _note(hook, "replayed" if accepted.replayed else "accepted", told, accepted.job_number)
     return _accepted(accepted)
 
 
-def _as_request(source: KnownSource, mapped: Mapped, headers: Mapping[str, str], body: bytes) -> LedgerRequest:
-    key = _usable_key(source, mapped, headers, body)
-    return LedgerRequest.of(source.campaign_id, mapped.leads, key, source.row.workspace_number)
+def _as_request(hook: Hook, mapped: Mapped, headers: Mapping[str, str], body: bytes) -> LedgerRequest:
+    message_id = mapped.message_id or headers.get(hook.id_header)
+    key = message_key(hook.source_id, message_id) if message_id else _usable_body_key(hook, body)
+    return LedgerRequest.of(hook.campaign_id, mapped.leads, key, hook.workspace)
 
 
-def _usable_key(source: KnownSource, mapped: Mapped, headers: Mapping[str, str], body: bytes) -> IdempotencyKey:
-    row = source.row
-    header = "webhook-id" if row.scheme == "standard" else (row.id_header or "").lower()
-    message_id = mapped.message_id or headers.get(header)
-    if message_id:
-        return message_key(row.public_id, message_id)
-    key = body_key(row.public_id, body)
-    deliveries.free_key(row.workspace_number, key)
+def _usable_body_key(hook: Hook, body: bytes) -> IdempotencyKey:
+    key = body_key(hook.source_id, body)
+    deliveries.free_key(hook.workspace, key)
     return key
 
 
@@ -133,8 +122,8 @@ def _answer(told: Delivered, headers: Mapping[str, str] | None = None) -> JSONRe
     return JSONResponse({"data": told.model_dump(mode="json", by_alias=True)}, 202, headers)
 
 
-async def _note(source: KnownSource, outcome: Outcome, detail: str | None, job: int | None = None) -> None:
-    await run_in_threadpool(_quietly, partial(deliveries.record_delivery, source.row.number, outcome, detail, job))
+async def _note(hook: Hook, outcome: Outcome, detail: str | None, job: int | None = None) -> None:
+    await run_in_threadpool(_quietly, partial(deliveries.record_delivery, hook.number, outcome, detail, job))
 
 
 def _quietly(write: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from worker.web.errors import Failure
 _REFERENCE = "#/components/schemas/{model}"
 _raw_models: dict[str, type[BaseModel]] = {}
 
-ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+ANY_JSON: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
 """Describes a body that may be any JSON document."""
 
 Responses = dict[int | str, dict[str, Any]]
