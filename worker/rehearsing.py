@@ -16,7 +16,7 @@ class Rehearsal:
     def __init__(self, campaign_id: str, run: DryRun) -> None:
         self.campaign_id = campaign_id
         self.counts = Counter[str](dict.fromkeys(COUNTS, 0))
-        self.received, self.rejected = 0, 0
+        self.received, self.rejected, self.jobs = 0, 0, 0
         self._run = run
 
     def send(self, chunk: Sequence[Row | LineError]) -> list[LineError]:
@@ -24,6 +24,7 @@ class Rehearsal:
         rows = [record for record in chunk if isinstance(record, Row)]
         folded = fold(row.lead for row in rows)
         errors = errors_of(chunk, rows, folded.errors)
+        self.jobs += bool(rows)
         self.counts.update(self._run.add(folded).model_dump(include=set(COUNTS)))
         self.received += len(chunk)
         self.rejected += len(errors)

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Path(".enroll")
     max_leads: int = Field(default=10_000, ge=1)
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    # Of a file over HTTP, inflated.
+    max_import_bytes: int = Field(default=2 * 1024 * 1024 * 1024, ge=1024)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65_535)
     sync_wait_seconds: float = Field(default=10, ge=0, le=30)

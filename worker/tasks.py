@@ -21,7 +21,7 @@ from worker.enrolling import take_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
 from worker.patience import WorkerStopping, until_done
 from worker.settings import settings
-from worker.store import ledger, outbox, sweeping
+from worker.store import imports, ledger, outbox, sweeping
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
 from worker.telemetry import where_and_what
@@ -98,6 +98,7 @@ def _expire() -> None:
     with transaction() as session:
         outbox.expire(session)
         ledger.forget_rows(session, timedelta(days=settings().retention_days))
+        imports.forget_errors(session, timedelta(days=settings().retention_days))
 
 
 def _nudge_lanes() -> None:

@@ -14,6 +14,7 @@ import pytest
 from support.command_line import Said, applying, enroll
 from support.database import sql, stored_leads
 from support.polling import until
+from support.workbooks import workbook
 
 from worker import importing
 from worker.enrolling import take_turn
@@ -288,10 +289,7 @@ def test_a_dead_job_is_named(campaign: Campaign, tmp_path: Path, monkeypatch: py
 def test_an_interrupted_import_tells_what_was_accepted(
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(importing, "sleep", interrupt)
+    monkeypatch.setattr(importing, "sleep", _interrupt)
 
     said = enroll("import", write(tmp_path, "email\na@x.test\nb@x.test\n"), "--campaign", campaign.public_id)
 
@@ -351,3 +349,51 @@ def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     assert enroll("import", tmp_path / "none.csv", "--campaign", "camp_x").code == 2
     assert enroll("import", tmp_path, "--campaign", "camp_x").code == 2
     assert enroll("import", write(tmp_path, "email\n")).code == 2
+
+
+def test_a_workbook_is_imported_too_and_columns_can_be_mapped(campaign: Campaign, tmp_path: Path) -> None:
+    file = tmp_path / "leads.xlsx"
+    file.write_bytes(workbook([["Email", "Work Email", "Note"], ["x", "a@x.test", "secret"], ["y", "nobody"]]))
+
+    said = import_(file, campaign, "--map", "Work Email:email", "--map", "Note:", "--map", "Email:private")
+
+    assert (said.json["received"], said.json["created"], said.json["errors"]) == (2, 1, 1)
+    assert "Work Email → email\nNote is left out.\n" in said.stderr
+    assert [row[:2] for row in rows_of(said.json["errorsFile"])] == [["3", "nobody"]]
+    assert stored_leads(campaign.number)["a@x.test"].variables == {"private": "x"}
+
+
+def test_a_map_that_fits_no_column_is_refused(campaign: Campaign, tmp_path: Path) -> None:
+    said = import_(write(tmp_path, "email\na@x.test\n"), campaign, "--map", "Mail:email")
+
+    assert said.code == 1
+    assert "map names a column 'mail', the first line has 'email'" in said.stderr
+
+
+def test_a_dry_run_says_what_would_become_of_a_file_and_changes_nothing(campaign: Campaign, tmp_path: Path) -> None:
+    file = write(tmp_path, "email,n\n" + "".join(f"lead{n % 600}@x.test,{n}\n" for n in range(1_100)) + "nobody\n")
+
+    dry = import_(file, campaign, "--dry-run").json
+
+    assert sql(
+        "SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM job), (SELECT count(*) FROM lead_import)"
+    ) == [(0, 0, 0)]
+    real = import_(file, campaign).json
+    assert (dry.pop("importId"), real.pop("importId")[:4]) == (None, "imp_")
+    assert dry == real
+    assert (dry["created"], dry["updated"], dry["errors"]) == (600, 500, 1)
+
+
+def test_an_import_is_kept_with_its_end(campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = write(tmp_path, "email\na@x.test\nnobody\n")
+    import_(good, campaign)
+    monkeypatch.setattr(importing, "sleep", _interrupt)
+    enroll("import", good, "--campaign", campaign.public_id)
+
+    told = sql("SELECT reading, why, received, rejected FROM lead_import ORDER BY id")
+    assert [tuple(row) for row in told] == [("complete", None, 2, 1), ("incomplete", "it was interrupted", 2, 1)]
+    assert [tuple(row) for row in sql("SELECT line, email FROM import_error ORDER BY import_id")] == [(3, "nobody")] * 2
+
+
+def _interrupt(_: float) -> None:
+    raise KeyboardInterrupt

@@ -13,7 +13,7 @@ class ImportReport(Shape):
     """The counts, over all jobs and the lines that never got into one.
 
     `duplicates` are rows folded within their job; a row whose email was in an earlier job counts as updated. What
-    merging came to is None when the import did not wait for it. A dry run makes no import and no jobs.
+    merging came to is None when the import did not wait for it. A dry run makes no import.
     """
 
     import_id: str | None
@@ -37,7 +37,7 @@ def report(import_: Import | Rehearsal, errors: ErrorsFile, *, waited: bool) -> 
     return ImportReport(
         import_id=import_.id if is_real else None,
         campaign_id=import_.campaign_id,
-        jobs=import_.jobs if is_real else 0,
+        jobs=import_.jobs,
         received=import_.received,
         errors=import_.rejected,
         errors_file=str(errors.path) if errors.count else None,

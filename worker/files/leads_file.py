@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from worker.files.csv_file import NOT_UTF_8, read_csv
 from worker.files.header import Column, Mapped
@@ -44,9 +44,9 @@ def open_leads(path: Path, mapped: Mapped) -> Generator[tuple[LeadsFile, Callabl
 
 @contextmanager
 def read_leads(
-    source: io.BufferedReader, kind: Kind, mapped: Mapped, waiting: Callable[[], object] = lambda: None
+    source: "io.BufferedReader[Any]", kind: Kind, mapped: Mapped, waiting: Callable[[], object] = lambda: None
 ) -> Generator[LeadsFile]:
-    """Read leads of a kind, and close the source after that. `waiting` is called now and then while nothing comes."""
+    """Read leads of a kind. `waiting` is called now and then while nothing comes."""
     _refuse_another_kind(source.peek(4), kind)
     if kind == "ndjson":
         _refuse_map(mapped)

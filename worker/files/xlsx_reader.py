@@ -19,7 +19,7 @@ from worker.files.xlsx_verdict import MAX_ROWS, Verdict
 
 _MAX_MEMORY = 1024 * 1024 * 1024
 _MAX_SECONDS = 90
-_MAX_INFLATED = 768 * 1024 * 1024
+_MAX_INFLATED = 512 * 1024 * 1024
 _MAX_ROW = 1024 * 1024
 
 
@@ -51,7 +51,9 @@ def _lines(sheet: CalamineSheet) -> Iterator[bytes]:
         return
     for number, row in enumerate(sheet.iter_rows(), start=1):
         cells = [_text(cell) for cell in row]
-        if any(map(str.strip, cells)):
+        while cells and not cells[-1].strip():  # every row is as wide as the widest
+            cells.pop()
+        if cells:
             line = json.dumps([number, cells]).encode()
             yield (line if len(line) <= _MAX_ROW else json.dumps([number, None]).encode()) + b"\n"
 

@@ -29,6 +29,7 @@ def create_app() -> FastAPI:
     errors.add_handlers(app)
     app.include_router(_v1())
     app.include_router(hooks.router)
+    app.include_router(hooks.router)
     app.include_router(health.router)
     # The last one added is the outermost.
     app.add_middleware(LimitedBodies, streamed="/leads/import")
@@ -38,7 +39,7 @@ def create_app() -> FastAPI:
 
 def _v1() -> APIRouter:
     v1 = APIRouter(prefix="/v1")
-    for module in (campaigns, bulk, leads, jobs, sources):
+    for module in (campaigns, bulk, leads, jobs, sources, sources):
         v1.include_router(module.router)
     return v1
 

@@ -7,6 +7,7 @@ from fastapi import Request
 
 from worker.web.backlog import Backlog
 from worker.web.group_commit import GroupCommit
+from worker.web.import_desk import ImportDesk
 from worker.web.refusals import Refusals
 from worker.web.waiting import WaitingRoom
 
@@ -19,6 +20,7 @@ class Doors:
     waiting: WaitingRoom = field(default_factory=WaitingRoom)
     backlog: Backlog = field(default_factory=Backlog)
     refusals: Refusals = field(default_factory=Refusals)
+    imports: ImportDesk = field(default_factory=ImportDesk)
 
 
 def doors_of(request: Request) -> Doors:
