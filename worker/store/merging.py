@@ -36,6 +36,8 @@ WHERE earlier IS NOT NULL
 GROUP BY job
 """)
 
+# OFFSET 0 keeps the planner from writing the expressions of `read` into `merged` a second time: values would be merged
+# twice for each lead that is stored (an unchanged one took 13 % longer).
 _MERGE = text(f"""
 WITH read AS (
     SELECT
@@ -56,9 +58,10 @@ WITH read AS (
         SELECT * FROM lead WHERE lead.campaign_id = :campaign AND lead.email = i.email OFFSET 0
     ) AS l ON true
     WHERE i.job BETWEEN :first AND :last
+    OFFSET 0
 ), merged AS MATERIALIZED (
     SELECT
-        *,
+        job, position, email, id, status, first_name, company, job_title, custom_variables,
         CASE
             WHEN id IS NULL THEN 'c'
             WHEN first_name IS DISTINCT FROM old_first_name OR company IS DISTINCT FROM old_company
