@@ -13,6 +13,7 @@ import pytest
 from support.workbooks import sheet_xml, workbook, workbook_of_xml
 
 from domain.errors import PayloadTooLarge
+from worker.files import records as lines
 from worker.files import xlsx_file
 from worker.files.inflating import Inflated, InflatesTooMuch
 from worker.files.leads_file import Kind, open_leads, read_leads
@@ -80,6 +81,14 @@ def test_the_note_with_which_linkedin_begins_is_passed_over_and_lines_still_coun
         "firstName": "Ana", "Last Name": "Díaz", "URL": "https://x.test/ana", "email": "ana@x.test",
         "company": "Voltmetrics", "jobTitle": "CEO", "Connected On": "25 Nov 2026",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_file_has_at_most_so_many_lines(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MAX_LINES", 1_000)
+
+    with pytest.raises(PayloadTooLarge, match="more than 1,000 lines"):
+        records("email\n" * (kind == "csv") + "\n" * 1_001, kind)
 
 
 def test_a_row_that_is_no_utf_8_is_an_error_of_its_own() -> None:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, AnyStr, NamedTuple
 
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, PayloadTooLarge
 from domain.rows import MAX_EMAIL_CHARACTERS
 
 # Sixteen times what a lead may hold: the end of such a line is not even read.
 MAX_LINE = 1024 * 1024
+# 9 MB of gzip may hold 2 GiB of blank lines, which take 20 minutes to step over.
+MAX_LINES = 10_000_000
 
 _unstorable = re.compile(r"[\x00\ud800-\udfff]")
 _MAX_MESSAGE_CHARACTERS = 500
@@ -48,8 +50,15 @@ def line_error(line: int, email: object, code: str, message: str) -> LineError:
 
 
 def bounded_lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
-    """Give the lines one by one, each cut at MAX_LINE, so that no file needs more memory than that."""
+    """Give the lines one by one, each cut at MAX_LINE, so that no file needs more memory than that.
+
+    `PayloadTooLarge` when there are more than MAX_LINES, blank ones too.
+    """
+    count = 0
     while line := file.readline(MAX_LINE):
+        count += 1
+        if count > MAX_LINES:
+            raise PayloadTooLarge(size=f"more than {MAX_LINES:,}", unit="lines", limit=f"{MAX_LINES:,}")
         yield line
         rest = line
         while len(rest) == MAX_LINE and not rest[-1:].isspace():

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from worker.store.connection import engine
-from worker.web import bulk, campaigns, errors, health, hooks, jobs, leads, sources
+from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, sources
 from worker.web.body import LimitedBodies
 from worker.web.doors import Doors
 from worker.web.envelope import Envelope
@@ -22,13 +23,17 @@ order, never lost. Success is `{"data": …}`, failure `{"error": {"code", "mess
 
 def create_app() -> FastAPI:
     """Make the app of one process."""
-    app = FastAPI(
-        title="enrollment-worker", version=version("enrollment-worker"), description=_DESCRIPTION, lifespan=_lifespan
+    # With the scripts of /docs from here: FastAPI's own page takes them from somebody else's server.
+    app = FastAPIOffline(
+        title="enrollment-worker",
+        version=version("enrollment-worker"),
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
     )
     app.openapi = lambda: document(app)
     errors.add_handlers(app)
     app.include_router(_v1())
-    app.include_router(hooks.router)
     app.include_router(hooks.router)
     app.include_router(health.router)
     # The last one added is the outermost.
@@ -39,7 +44,7 @@ def create_app() -> FastAPI:
 
 def _v1() -> APIRouter:
     v1 = APIRouter(prefix="/v1")
-    for module in (campaigns, bulk, leads, jobs, sources, sources):
+    for module in (campaigns, bulk, imports, leads, jobs, sources):
         v1.include_router(module.router)
     return v1
 
@@ -49,4 +54,5 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.doors = doors = Doors()
     async with doors.waiting.open():
         yield
+    await run_in_threadpool(doors.imports.close)
     await run_in_threadpool(lambda: engine().dispose())
