@@ -20,9 +20,9 @@ from worker.files.records import LineError, Records, Row
 from worker.patience import until_done
 from worker.reports.jobs import JobReport, read_jobs
 from worker.store import imports
+from worker.store.door_tables import LeadImport
 from worker.store.imports import Chunk
 from worker.store.ledger import Request
-from worker.store.tables import LeadImport
 from worker.store.trouble import is_store_trouble, reason_of
 from worker.telemetry import where_and_what
 

@@ -5,7 +5,8 @@ from sqlmodel import col, select
 from domain.api_key import Scope
 from worker.reports.shapes import Shape, Time
 from worker.store.connection import transaction
-from worker.store.tables import ApiKeyRow, Workspace
+from worker.store.door_tables import ApiKeyRow
+from worker.store.tables import Workspace
 
 
 class KeyReport(Shape):

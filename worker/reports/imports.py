@@ -16,8 +16,8 @@ from worker.reports.shapes import Shape, Time
 from worker.settings import settings
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
+from worker.store.door_tables import ImportErrorRow, LeadImport
 from worker.store.imports import find_import
-from worker.store.tables import ImportErrorRow, LeadImport
 
 _ERRORS_AT_ONCE = 1_000
 

@@ -7,8 +7,9 @@ from domain.signature import Encoding, Scheme
 from domain.source import DELIVERIES_KEPT, Outcome
 from worker.reports.shapes import Shape, Time
 from worker.store.connection import transaction
+from worker.store.door_tables import Source, SourceDelivery
 from worker.store.sources import KnownSource, find_source
-from worker.store.tables import Campaign, Job, Source, SourceDelivery
+from worker.store.tables import Campaign, Job
 
 
 class SourceReport(Shape):

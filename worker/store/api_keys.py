@@ -12,8 +12,8 @@ from domain.api_key import SECRET_BYTES, ApiKey, Scope, check, digest_of, make_t
 from domain.errors import KeyNotFound
 from domain.identifiers import row_key
 from worker.store.connection import transaction
+from worker.store.door_tables import ApiKeyRow
 from worker.store.finding import find
-from worker.store.tables import ApiKeyRow
 from worker.store.workspaces import find_workspace
 
 # Often enough to tell an unused key from a used one, seldom enough to cost nothing.

@@ -15,10 +15,10 @@ from worker.files.records import LineError
 from worker.store import ledger
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
+from worker.store.door_tables import LeadImport
 from worker.store.finding import find
 from worker.store.ledger import Acceptance, Request
 from worker.store.lookups import only_by_index
-from worker.store.tables import LeadImport
 
 # Each of the three statements of a part changes nothing the second time: the job has a key, the line is the key of an
 # error, and `chunks` says whether the part was counted.

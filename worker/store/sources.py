@@ -13,8 +13,9 @@ from domain.signature import SECRET_BYTES, Scheme, Seal, fault_of_secret, new_se
 from domain.source import Recipe, SourceRules
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
+from worker.store.door_tables import Source
 from worker.store.finding import find
-from worker.store.tables import Campaign, Source
+from worker.store.tables import Campaign
 
 
 class KnownSource(NamedTuple):

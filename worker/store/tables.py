@@ -17,9 +17,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -31,68 +29,27 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlmodel import Field, SQLModel
 
-from domain.api_key import Scope
 from domain.campaign import CampaignStatus
-from domain.file_import import ImportStatus
 from domain.identifiers import public_id
 from domain.job import JobStatus, KeySpace
 from domain.merge import LeadFields
 from domain.rows import Value
 from domain.send import SendStatus
 from domain.sequence import EnrollmentStatus, SequenceStep, StopReason
-from domain.signature import Encoding, Scheme
-from domain.source import Outcome
-
-_C = Text(collation="C")
-_TIME = DateTime(timezone=True)
-
-
-def _number() -> Any:
-    return Field(default=None, sa_column=Column("id", BigInteger, Identity(always=True), primary_key=True))
-
-
-def _campaign_number() -> Any:
-    return Field(sa_column=Column("campaign_id", BigInteger, nullable=False))
-
-
-def _created_at() -> Any:
-    return Field(default=None, sa_column=Column("created_at", _TIME, nullable=False, server_default=text("now()")))
+from worker.store.columns import C_TEXT, TIME, campaign_column, created_at_column, number_column
 
 
 class Workspace(SQLModel, table=True):
     """The tenant."""
 
-    number: int = _number()
-    name: str = Field(sa_column=Column(_C, nullable=False, unique=True))
-    created_at: datetime = _created_at()
+    number: int = number_column()
+    name: str = Field(sa_column=Column(C_TEXT, nullable=False, unique=True))
+    created_at: datetime = created_at_column()
 
     @property
     def public_id(self) -> str:
         """`ws_…`."""
         return public_id("ws", self.number, self.created_at)
-
-
-class ApiKeyRow(SQLModel, table=True):
-    """A key to the API. `digest`: the SHA-256 of the key, which itself is stored nowhere."""
-
-    __tablename__: Any = "api_key"
-
-    number: int = _number()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
-    )
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    scopes: list[Scope] = Field(sa_column=Column(ARRAY(Text), nullable=False))
-    created_at: datetime = _created_at()
-    expires_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-    revoked_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-    last_used_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-
-    @property
-    def public_id(self) -> str:
-        """`key_…`."""
-        return public_id("key", self.number, self.created_at)
 
 
 class Campaign(SQLModel, table=True):
@@ -103,16 +60,16 @@ class Campaign(SQLModel, table=True):
         Index("campaign_running", "id", postgresql_where=text("status = 'running'")),
     )
 
-    number: int = _number()
+    number: int = number_column()
     workspace_number: int = Field(
         sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
     )
     name: str = Field(sa_column=Column(Text, nullable=False))
-    status: CampaignStatus = Field(default="draft", sa_column=Column(_C, nullable=False, server_default="draft"))
+    status: CampaignStatus = Field(default="draft", sa_column=Column(C_TEXT, nullable=False, server_default="draft"))
     sequence_steps: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = _created_at()
-    started_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-    paused_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    created_at: datetime = created_at_column()
+    started_at: datetime | None = Field(default=None, sa_column=Column(TIME))
+    paused_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
     def public_id(self) -> str:
@@ -147,20 +104,20 @@ class Job(SQLModel, table=True):
         Index("job_import", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     )
 
-    number: int = _number()
+    number: int = number_column()
     workspace_number: int = Field(
         sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
     )
     campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
-    status: JobStatus = Field(default="accepted", sa_column=Column(_C, nullable=False, server_default="accepted"))
-    key_space: KeySpace | None = Field(default=None, sa_column=Column(_C))
-    idempotency_key: str | None = Field(default=None, sa_column=Column(_C))
+    status: JobStatus = Field(default="accepted", sa_column=Column(C_TEXT, nullable=False, server_default="accepted"))
+    key_space: KeySpace | None = Field(default=None, sa_column=Column(C_TEXT))
+    idempotency_key: str | None = Field(default=None, sa_column=Column(C_TEXT))
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     rows: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     row_count: int = Field(sa_column=Column(Integer, nullable=False))
     row_errors: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     duplicate_rows: list[int] | None = Field(default=None, sa_column=Column(ARRAY(Integer)))
-    outcomes: str | None = Field(default=None, sa_column=Column(_C))
+    outcomes: str | None = Field(default=None, sa_column=Column(C_TEXT))
     received: int = Field(sa_column=Column(Integer, nullable=False))
     duplicates: int = Field(sa_column=Column(Integer, nullable=False))
     skipped: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
@@ -171,8 +128,8 @@ class Job(SQLModel, table=True):
     enrolled: int | None = Field(default=None, sa_column=Column(Integer))
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime = _created_at()
-    finished_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    created_at: datetime = created_at_column()
+    finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     import_number: int | None = Field(
         default=None, sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"))
     )
@@ -181,54 +138,6 @@ class Job(SQLModel, table=True):
     def public_id(self) -> str:
         """`job_…`."""
         return public_id("job", self.number, self.created_at)
-
-
-class LeadImport(SQLModel, table=True):
-    """A file of leads that becomes jobs. What they come to is the sum over them: nobody writes this row beside them.
-
-    `reading`: how far the file is read, which is not yet the status. `chunks`: how many parts of it are committed, so
-    that whoever does not know whether the last one was can try again. `heard_at`: when its reader last lived.
-    """
-
-    __tablename__: Any = "lead_import"
-    __table_args__ = (
-        CheckConstraint("reading IN ('running', 'complete', 'incomplete')", name="lead_import_reading"),
-        Index("lead_import_campaign", "campaign_id", "id"),
-    )
-
-    number: int = _number()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
-    )
-    campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
-    reading: ImportStatus = Field(default="running", sa_column=Column(_C, nullable=False, server_default="running"))
-    why: str | None = Field(default=None, sa_column=Column(Text))
-    chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
-    received: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    rejected: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    heard_at: datetime = Field(default=None, sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
-    created_at: datetime = _created_at()
-    finished_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-
-    @property
-    def public_id(self) -> str:
-        """`imp_…`."""
-        return public_id("imp", self.number, self.created_at)
-
-
-class ImportErrorRow(SQLModel, table=True):
-    """A row of an imported file that was not taken, by the line where it starts."""
-
-    __tablename__: Any = "import_error"
-
-    import_number: int = Field(
-        sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"), primary_key=True, autoincrement=False)
-    )
-    line: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    email: str | None = Field(default=None, sa_column=Column(_C))
-    field: str | None = Field(default=None, sa_column=Column(_C))
-    code: str = Field(sa_column=Column(_C, nullable=False))
-    message: str = Field(sa_column=Column(_C, nullable=False))
 
 
 class Lead(SQLModel, table=True):
@@ -243,20 +152,22 @@ class Lead(SQLModel, table=True):
         Index("lead_due", "campaign_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
-    number: int = _number()
-    campaign_number: int = _campaign_number()
-    email: str = Field(sa_column=Column(_C, nullable=False))
-    first_name: str | None = Field(default=None, sa_column=Column(_C))
-    company: str | None = Field(default=None, sa_column=Column(_C))
-    job_title: str | None = Field(default=None, sa_column=Column(_C))
+    number: int = number_column()
+    campaign_number: int = campaign_column()
+    email: str = Field(sa_column=Column(C_TEXT, nullable=False))
+    first_name: str | None = Field(default=None, sa_column=Column(C_TEXT))
+    company: str | None = Field(default=None, sa_column=Column(C_TEXT))
+    job_title: str | None = Field(default=None, sa_column=Column(C_TEXT))
     custom_variables: dict[str, Value] = Field(sa_column=Column(JSONB, nullable=False))
-    status: EnrollmentStatus = Field(default="waiting", sa_column=Column(_C, nullable=False, server_default="waiting"))
+    status: EnrollmentStatus = Field(
+        default="waiting", sa_column=Column(C_TEXT, nullable=False, server_default="waiting")
+    )
     position: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    due_at: datetime | None = Field(default=None, sa_column=Column(_TIME, server_default=text("now()")))
-    enrolled_at: datetime = Field(sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
-    stop_reason: StopReason | None = Field(default=None, sa_column=Column(_C))
-    created_at: datetime = _created_at()
-    updated_at: datetime = Field(sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
+    due_at: datetime | None = Field(default=None, sa_column=Column(TIME, server_default=text("now()")))
+    enrolled_at: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
+    stop_reason: StopReason | None = Field(default=None, sa_column=Column(C_TEXT))
+    created_at: datetime = created_at_column()
+    updated_at: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
 
     @property
     def public_id(self) -> str:
@@ -292,80 +203,20 @@ class Send(SQLModel, table=True):
         Index("send_open", "status", "id", postgresql_where=text("status IN ('sending', 'unknown')")),
     )
 
-    number: int = _number()
-    campaign_number: int = _campaign_number()
+    number: int = number_column()
+    campaign_number: int = campaign_column()
     lead_number: int = Field(sa_column=Column("lead_id", BigInteger, nullable=False))
     step: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    status: SendStatus = Field(default="queued", sa_column=Column(_C, nullable=False, server_default="queued"))
+    status: SendStatus = Field(default="queued", sa_column=Column(C_TEXT, nullable=False, server_default="queued"))
     settled: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": text("false")})
     claim_token: str | None = Field(default=None, sa_column=Column(UUID(as_uuid=False)))
-    held_until: datetime = Field(sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
+    held_until: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
     attempts: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime = _created_at()
-    finished_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
+    created_at: datetime = created_at_column()
+    finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
     def public_id(self) -> str:
         """`send_…`."""
         return public_id("send", self.number, self.created_at)
-
-
-class Source(SQLModel, table=True):
-    """Who may push leads into a campaign by webhook, how it signs, and how its payloads become leads.
-
-    The secrets are stored as they are: whoever checks an HMAC needs the very secret that made it. No report shows them.
-    """
-
-    __table_args__ = (
-        CheckConstraint("scheme IN ('standard', 'hmac')", name="source_scheme"),
-        CheckConstraint("encoding IN ('hex', 'base64')", name="source_encoding"),
-    )
-
-    number: int = _number()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
-    )
-    campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    scheme: Scheme = Field(sa_column=Column(_C, nullable=False))
-    secret: str = Field(sa_column=Column(_C, nullable=False))
-    previous_secret: str | None = Field(default=None, sa_column=Column(_C))
-    previous_secret_until: datetime | None = Field(default=None, sa_column=Column(_TIME))
-    header: str | None = Field(default=None, sa_column=Column(_C))
-    encoding: Encoding | None = Field(default=None, sa_column=Column(_C))
-    prefix: str | None = Field(default=None, sa_column=Column(_C))
-    id_header: str | None = Field(default=None, sa_column=Column(_C))
-    id_path: str | None = Field(default=None, sa_column=Column(Text))
-    leads_path: str = Field(sa_column=Column(Text, nullable=False))
-    mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = _created_at()
-    disabled_at: datetime | None = Field(default=None, sa_column=Column(_TIME))
-
-    @property
-    def public_id(self) -> str:
-        """`src_…`."""
-        return public_id("src", self.number, self.created_at)
-
-
-class SourceDelivery(SQLModel, table=True):
-    """What became of one delivery of a source, for people who wonder. Only the newest of a source are kept.
-
-    Refusals for one reason are one row, which counts them in `times`: they come from whoever knows the address.
-    """
-
-    __tablename__: Any = "source_delivery"
-    __table_args__ = (
-        Index("source_delivery_source", "source_id", "id"),
-        Index(
-            "source_delivery_refused", "source_id", "detail", unique=True, postgresql_where=text("outcome = 'refused'")
-        ),
-    )
-
-    number: int = _number()
-    source_number: int = Field(sa_column=Column("source_id", BigInteger, ForeignKey("source.id"), nullable=False))
-    received_at: datetime = Field(default=None, sa_column=Column(_TIME, nullable=False, server_default=text("now()")))
-    outcome: Outcome = Field(sa_column=Column(_C, nullable=False))
-    detail: str | None = Field(default=None, sa_column=Column(_C))
-    job_number: int | None = Field(default=None, sa_column=Column("job_id", BigInteger))
-    times: int = Field(default=1, sa_column=Column(BigInteger, nullable=False, server_default="1"))
