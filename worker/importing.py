@@ -29,7 +29,7 @@ from worker.telemetry import where_and_what
 JOB_ROWS = 500
 # Of long rows there are fewer in a job: 500 of 64 KiB would take 100 MB to judge.
 JOB_CHARACTERS = 1024 * 1024
-# As many rows as a lane takes in one transaction: enough to keep a worker busy.
+# Enough to keep a worker busy, and little to wait for: a single lead has 2,000 rows before it.
 WAITING_JOBS = 4
 NOTICE_SECONDS = 10.0
 # A restart of PostgreSQL takes seconds, a failover half a minute.
