@@ -6,9 +6,11 @@
 from sqlalchemy import text
 from sqlmodel import Session
 
+from domain.job import BATCH_ROWS
 from worker.store.lookups import only_by_index
 
-CHUNK = 2_000
+# As many as a batch may enroll: fewer, and an import into a running campaign would release ever later than it applies.
+CHUNK = BATCH_ROWS
 
 # FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk.
 _RUNNING = text("SELECT status = 'running' FROM campaign WHERE id = :campaign FOR SHARE")
