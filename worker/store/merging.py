@@ -26,7 +26,7 @@ _COPY = sql.SQL("COPY incoming ({}) FROM STDIN").format(
     sql.SQL(", ").join(map(sql.Identifier, ("job", *copy_format.COLUMNS)))
 )
 
-_STORED_ROWS = text("SELECT rows FROM job WHERE id = ANY(:numbers) ORDER BY id")
+_STORED_ROWS = "SELECT rows FROM job WHERE id = ANY(%s) ORDER BY id"
 
 # For each job the latest earlier job of the batch that has an email in common with it.
 _EARLIER_JOBS = text("""
@@ -112,8 +112,10 @@ def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> None:
 
 
 def _job_bytes(session: Session, numbers: Sequence[int]) -> Iterable[bytes]:
-    stored = session.connection().execute(_STORED_ROWS, {"numbers": list(numbers)}).scalars()
-    return (copy_format.of_job(rows, place) for place, rows in enumerate(stored, start=1))
+    # In binary: as text each byte would travel as two hexadecimal digits.
+    with psycopg_connection(session).cursor(binary=True) as cursor:
+        stored = cursor.execute(_STORED_ROWS, [list(numbers)]).fetchall()
+    return (copy_format.of_job(rows, place) for place, (rows,) in enumerate(stored, start=1))
 
 
 def _copy(session: Session, parts: Iterable[bytes]) -> None:
