@@ -63,24 +63,28 @@ BATCH_JOBS = 200
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An accepted job as its lane sees it: its number, folded rows, and how often it was tried."""
+    """An accepted job as its lane sees it: its number, folded rows, and how often it was tried alone.
+
+    `suspect`: it was taken before and not applied, alone or with others, so it may be what fails.
+    """
 
     number: int
     rows: int
     attempts: int
+    suspect: bool
 
 
 def next_batch(waiting: Sequence[Waiting]) -> Sequence[Waiting]:
     """Choose the jobs to apply together: the oldest, up to a few thousand rows.
 
-    A job that was tried before may have been what failed: it is taken alone, and never stepped over.
+    A suspect is taken alone, and never stepped over.
     """
     rows = 0
     for count, job in enumerate(waiting):
         rows += job.rows
-        if count and (rows > BATCH_ROWS or job.attempts):
+        if count and (rows > BATCH_ROWS or job.suspect):
             return waiting[:count]
-        if job.attempts:
+        if job.suspect:
             return waiting[:1]
     return waiting
 

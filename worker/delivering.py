@@ -48,10 +48,9 @@ def deliver_turn(transport: Transport) -> bool:
     while (claimed := until_done(_claim)).sends:
         if len(claimed.sends) == BATCH:
             nudges.deliver()  # there may be more than one worker can take
-        if transport.repeatable:
-            _deliver_together(transport, claimed)
-        else:
-            _deliver_one_by_one(transport, claimed)
+        deliver = _deliver_together if transport.repeatable else _deliver_one_by_one
+        if not deliver(transport, claimed):
+            return False  # claiming more would only put them back
         if monotonic() >= deadline:
             return True
     return False
@@ -62,24 +61,27 @@ def _claim() -> Claim:
         return outbox.claim(session, BATCH)
 
 
-def _deliver_together(transport: Transport, claimed: Claim) -> None:
-    """Repeating a send is harmless: all are handed over, flushed once and written once."""
+def _deliver_together(transport: Transport, claimed: Claim) -> bool:
+    """Repeating a send is harmless: all are handed over, flushed once and written once. False: there is no way out."""
     outcomes: dict[ClaimedSend, Outcome] = {}
     outcome = Outcome(Fate.SENT)
     for send in claimed.sends:
         if outcome.fate is not Fate.TRANSPORT_UNAVAILABLE:
             outcome = _hand_over(transport, send, if_unexpected=Fate.PUT_BACK)
         outcomes[send] = outcome
-    _write(claimed, _flushed(transport, outcomes))
+    written = _flushed(transport, outcomes)
+    _write(claimed, written)
+    return all(outcome.fate is not Fate.TRANSPORT_UNAVAILABLE for outcome in written.values())
 
 
-def _deliver_one_by_one(transport: Transport, claimed: Claim) -> None:
+def _deliver_one_by_one(transport: Transport, claimed: Claim) -> bool:
     """Repeating a send can be seen: `sending` is committed before its first byte, its outcome right after."""
     outcome = Outcome(Fate.SENT)
     for send in claimed.sends:
         if outcome.fate is not Fate.TRANSPORT_UNAVAILABLE:
             outcome = _deliver_alone(transport, claimed, send)
         _write(claimed, {send: outcome})
+    return outcome.fate is not Fate.TRANSPORT_UNAVAILABLE
 
 
 def _deliver_alone(transport: Transport, claimed: Claim, send: ClaimedSend) -> Outcome:

@@ -5,6 +5,7 @@ leave, and nothing waits for a sweep. A turn is bounded, then the worker goes on
 """
 
 import logging
+from collections.abc import Sequence
 from enum import Enum, auto
 from time import monotonic
 
@@ -59,36 +60,43 @@ class _Turn:
         return {applied, released}
 
     def _apply_batch(self, *, wait: bool) -> Move:
-        batch: list[Waiting] = []
+        attempt = _Attempt()
         try:
             with transaction() as session:
                 if not lane.take(session, self._campaign, wait=wait):
                     return Move.LANE_TAKEN
-                batch += next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
+                batch = next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
                 if not batch:
                     return Move.NOTHING_TO_DO
-                _apply(session, self._campaign, batch)
+                attempt.apply(session, self._campaign, batch)
             self._newest_done = batch[-1].number
         except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
-            _after_failure([job.number for job in batch], error)
+            attempt.failed(error)
         return Move.PROGRESS
 
 
-def _apply(session: Session, campaign: int, batch: list[Waiting]) -> None:
-    if is_exhausted(batch[0], settings().max_attempts):
-        ledger.bury(session, batch[0].number)
-        return
-    numbers = [job.number for job in batch]
-    ledger.count_attempt(numbers)
-    merging.apply_jobs(session, campaign, numbers)
+class _Attempt:
+    """One try at a batch: counted before it begins, so that the death of the worker counts too."""
 
+    def __init__(self) -> None:
+        self._counted: list[int] = []
 
-def _after_failure(numbers: list[int], error: Exception) -> None:
-    """A failure of the jobs counts against them; trouble with the store takes the attempt back."""
-    if is_store_trouble(error):
-        log.warning("jobs %s wait, the store is in trouble: %s", numbers, reason_of(error))
-        until_done(lambda: ledger.count_attempt(numbers, by=-1))
-    else:
+    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> None:
+        if is_exhausted(batch[0], settings().max_attempts):
+            ledger.bury(session, batch[0].number)
+            return
+        numbers = [job.number for job in batch]
+        ledger.count_attempt(numbers)
+        self._counted = numbers
+        merging.apply_jobs(session, campaign, numbers)
+
+    def failed(self, error: Exception) -> None:
+        """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out."""
+        numbers = self._counted
+        if is_store_trouble(error):
+            if numbers:
+                until_done(lambda: ledger.take_attempt_back(numbers), even_when_stopping=True)
+            raise error
         log.error("jobs %s could not be applied: %s", numbers, reason_of(error))
         until_done(lambda: ledger.note_failure(numbers, error))
 

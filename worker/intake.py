@@ -21,7 +21,6 @@ from contextlib import suppress
 from functools import partial
 
 from redis import RedisError
-from sqlalchemy.exc import ProgrammingError
 
 from domain.bulk_upsert import Limits, leads_of_list
 from domain.errors import InvalidRequest, Refusal
@@ -32,7 +31,7 @@ from worker.patience import WorkerStopping, until_done
 from worker.settings import settings
 from worker.store import ledger
 from worker.store.connection import transaction
-from worker.store.trouble import is_store_trouble
+from worker.store.trouble import may_lie_in_the_request
 from worker.stream_queue import STREAM, Entry, IntakeStream
 from worker.telemetry import where_and_what
 
@@ -124,7 +123,7 @@ def _accept_alone(request: ledger.Request) -> str | None:
 
 def _may_lie_in_the_entry(error: Exception) -> bool:
     # A missing table or right is nobody's entry: burying all of them for it would lose them.
-    return not (is_store_trouble(error) or isinstance(error, RedisError | ProgrammingError))
+    return may_lie_in_the_request(error) and not isinstance(error, RedisError)
 
 
 def _reason_of(outcome: ledger.Acceptance | Refusal) -> str | None:

@@ -15,6 +15,7 @@ the look finds no flag and nudges anew. So a queue holds at most one nudge a cam
 
 import logging
 import os
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, cast
 
@@ -31,8 +32,11 @@ DELIVER = "delivery.deliver"
 FINISHED = "enrollment:finished"
 
 _EVERYTHING = "all"
-# A nudge that was lost with its worker keeps its flag: for so long at most nobody nudges again.
-_FLAG_SECONDS = 30
+# Longer than a round of all busy lanes: a flag that expires while its nudge still waits lets another one join it (100
+# busy campaigns had 4,800 nudges on the queue after half an hour of 30 s). One that was lost with its worker is found
+# by the sweep before.
+_FLAG_SECONDS = 600
+_QUEUE_OF = {APPLY: "enrollment", RELEASE: "sequencer", DELIVER: "delivery"}
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,15 @@ def release(campaign_id: str) -> None:
 def deliver() -> None:
     """Say that sends are queued."""
     _nudge(DELIVER, None)
+
+
+def forget_lost() -> None:
+    """Clear the flags of nudges on a queue that is empty: they are not there any more, taken up or lost."""
+    client = cast("Any", redis())
+    for task, queue in _QUEUE_OF.items():
+        flags: list[bytes] = [] if client.llen(queue) else list(client.scan_iter(_flag(task, "*"), count=1_000))
+        if flags:
+            client.delete(*flags)
 
 
 def tell_finished(campaign: int, newest: int) -> None:
@@ -92,6 +105,8 @@ def _nudge(task: str, campaign_id: str | None) -> None:
             app.send_task(task, kwargs=kwargs, retry=False)
     except (RedisError, BrokerError, OSError) as error:
         log.warning("cannot nudge %s of %s, the sweep will: %s", task, campaign_id, error)
+        with suppress(RedisError):  # the flag of a nudge that may not have been sent would keep the sweep from it
+            redis().delete(flag)
 
 
 def _flag(task: str, campaign_id: str | None) -> str:

@@ -15,9 +15,11 @@ class UnusableSetting(Exception):
 
 def _scheme(*allowed: str) -> AfterValidator:
     def check(url: str) -> str:
-        if urlsplit(url).scheme not in allowed:
+        parts = urlsplit(url)
+        if parts.scheme not in allowed:
             expected = " or ".join(f"{scheme}://" for scheme in allowed)
             raise ValueError(f"must start with {expected}")
+        _ = parts.port  # raises where it is no number
         return url
 
     return AfterValidator(check)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from celery.exceptions import Reject
+from sqlalchemy.exc import DBAPIError
 
 from domain.bulk_upsert import Limits, leads_of_list
 from domain.errors import Refusal
@@ -24,6 +25,7 @@ from worker.settings import settings
 from worker.store import imports, ledger, outbox, sweeping
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
+from worker.store.trouble import StoreUnusable, is_store_trouble, may_lie_in_the_request, reason_of
 from worker.telemetry import where_and_what
 from worker.transport import Transport, open_transport
 
@@ -41,7 +43,7 @@ def bulk_upsert(self: Any, *args: Any, **kwargs: Any) -> None:
 
     def accept() -> None:
         message = read_bulk_upsert(args, kwargs)
-        ledger.accept(message.campaign_id, _leads(message), key_of(message, str(self.request.id)))
+        _commit(ledger.Request.of(message.campaign_id, _leads(message), key_of(message, str(self.request.id))))
 
     _or_bury(BULK_UPSERT, args, kwargs, accept)
 
@@ -75,11 +77,20 @@ def deliver(*_args: Any, **_kwargs: Any) -> None:
 
 @app.task(name=SWEEP)
 def sweep(*_args: Any, **_kwargs: Any) -> None:
-    """Find what a lost nudge, a dead worker or the passing of time left behind."""
-    _patiently(_expire)
-    _patiently(_nudge_lanes)
-    _patiently(_nudge_releases)
-    _patiently(_nudge_delivery)
+    """Find what lost nudges, dead workers and the passing of time left behind. No part keeps the next from its turn."""
+    nudging = (nudges.forget_lost, _nudge_lanes, _nudge_releases, _nudge_delivery)
+    for part in (*nudging, _expire_claims, _end_frozen, _forget):
+        _try(part)
+
+
+def _commit(request: ledger.Request) -> None:
+    """Commit a request; whatever cannot be its own fault is trouble, to be waited out: burying it would lose it."""
+    try:
+        ledger.accept_request(request)
+    except DBAPIError as error:
+        if may_lie_in_the_request(error) or is_store_trouble(error):
+            raise
+        raise StoreUnusable(reason_of(error)) from None
 
 
 def _leads(message: BulkUpsertMessage) -> list[object]:
@@ -94,11 +105,13 @@ def _turn(task: str, campaign_id: str) -> None:
         nudges.apply(campaign.public_id)
 
 
-def _expire() -> None:
-    with transaction() as session:
-        outbox.expire(session)
-        ledger.forget_rows(session, timedelta(days=settings().retention_days))
-        imports.forget_errors(session, timedelta(days=settings().retention_days))
+def _try(part: Callable[[], None]) -> None:
+    try:
+        _patiently(part)
+    except Reject:
+        raise
+    except Exception as error:  # noqa: BLE001  # the next sweep tries again
+        log.error("a part of the sweep failed, %s: %s", part.__name__, where_and_what(error))
 
 
 def _nudge_lanes() -> None:
@@ -120,6 +133,24 @@ def _nudge_delivery() -> None:
         waiting = sweeping.sends_are_waiting(session)
     if waiting:
         nudges.deliver()
+
+
+def _expire_claims() -> None:
+    with transaction() as session:
+        outbox.expire(session)
+
+
+def _end_frozen() -> None:
+    with transaction() as session:
+        sweeping.end_frozen(session)
+
+
+def _forget() -> None:
+    retention = timedelta(days=settings().retention_days)
+    with transaction() as session:
+        ledger.forget_rows(session, retention)
+    with transaction() as session:
+        imports.forget_errors(session, retention)
 
 
 def _or_bury(task: str, args: tuple[Any, ...], kwargs: dict[str, Any], action: Callable[[], None]) -> None:

@@ -17,7 +17,8 @@ from support.polling import until
 
 from worker.embedded.postgresql import EmbeddedPostgresql
 from worker.embedded.process import ProcessId
-from worker.embedded.stack import AlreadyRunning, RunningStack, read_stack, servers
+from worker.embedded.program import end_leftovers
+from worker.embedded.stack import AlreadyRunning, RunningStack, read_stack, remove_data, servers
 from worker.settings import Settings, UnusableSetting
 
 REPOSITORY = Path(__file__).parents[2]
@@ -123,6 +124,28 @@ def test_a_stack_may_follow_another_one(only_valkey: Settings) -> None:
     for _ in range(2):
         with servers(only_valkey, print) as stack:
             assert ping(stack)
+
+
+def test_removing_the_data_of_a_stack_removes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("mine")
+    with pytest.raises(UnusableSetting, match="holds files that are not ours"):
+        remove_data(tmp_path, print)
+
+    (tmp_path / "lock").touch()
+    (tmp_path / "outbox").mkdir()
+    remove_data(tmp_path, print)
+
+    assert thesis.read_text() == "mine"
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_a_note_that_a_power_cut_left_empty_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").touch()
+    assert read_stack(tmp_path) is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "beat.pid").touch()
+    assert list(end_leftovers(tmp_path)) == []
 
 
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from worker.embedded.process import ProcessId, Say, ending_of, free_port, last_l
 
 _ATTEMPTS = 5
 _READY_WITHIN = 60.0  # a database that was killed under load replays its log first
-_STOP_WITHIN = 2.0  # with the 7 s of the programs it makes less than the 10 s that `enroll up` may take to stop
+_STOP_WITHIN = 3.0  # with the 6 s of the programs it makes less than the 10 s that `enroll up` may take to stop
 
 
 class ServerFailed(Exception):

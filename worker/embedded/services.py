@@ -12,7 +12,7 @@ _ENROLL = (sys.executable, "-m", "worker")
 _CELERY = (sys.executable, "-m", "celery", "-A", "worker")
 # Delivery apart from the lanes: a transport that hangs must not keep anybody from being enrolled, and a long import
 # must not keep messages from leaving.
-_QUEUES = {"enrolling": "enrollment,sequencer", "delivering": "delivery,maintenance"}
+_QUEUES = {"enrolling": "enrollment,sequencer,maintenance", "delivering": "delivery"}
 READY_WITHIN = 60.0
 _LOOK_EVERY = 0.1
 

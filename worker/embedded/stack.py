@@ -31,6 +31,7 @@ __all__ = ["AlreadyRunning", "RunningStack", "ServerFailed", "read_stack", "remo
 
 _FILE = "stack.json"
 _LOCK = "lock"
+_FOLDERS = ("logs", "run", "outbox")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read_stack(data_dir: Path) -> RunningStack | None:
     """The stack that runs in this data directory; None without one, or when its process is dead."""
     try:
         noted = json.loads((data_dir / _FILE).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # none, or one that a power cut left empty
         return None
     if not ProcessId(noted["pid"], noted["startTime"]).is_alive():
         return None
@@ -81,17 +82,22 @@ def servers(settings: Settings, say: Say) -> Generator[RunningStack]:
 
 
 def remove_data(data_dir: Path, say: Say) -> None:
-    """Remove the data of a stack that does not run, what it keeps elsewhere included."""
+    """Remove the data of a stack that does not run, what it keeps elsewhere included; nothing that is not its own."""
+    _refuse_what_is_not_ours(data_dir)
     with _locked(data_dir):
         for name in end_leftovers(data_dir):
             say(f"{name} was still running from a start that was killed: killed it")
         EmbeddedPostgresql(data_dir / "postgresql", say).remove()
         EmbeddedValkey(data_dir / "valkey", say).remove()
-        for path in data_dir.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != _LOCK:
-                path.unlink()
+        for folder in _FOLDERS:
+            shutil.rmtree(data_dir / folder, ignore_errors=True)
+        (data_dir / _FILE).unlink(missing_ok=True)
+
+
+def _refuse_what_is_not_ours(data_dir: Path) -> None:
+    names = {path.name for path in data_dir.iterdir()} if data_dir.is_dir() else set[str]()
+    if names and _LOCK not in names:
+        raise UnusableSetting(f"{data_dir} holds files that are not ours: move it away, or set another ENROLL_DATA_DIR")
 
 
 @contextmanager

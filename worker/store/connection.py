@@ -33,7 +33,9 @@ _CONNECT = {
 _PROMISES = text(
     "SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),"
     " set_config('statement_timeout', '60s', true),"
-    " set_config('idle_in_transaction_session_timeout', '15s', true)"
+    " set_config('idle_in_transaction_session_timeout', '15s', true),"
+    " set_config('tcp_keepalives_idle', '5', true), set_config('tcp_keepalives_interval', '2', true),"
+    " set_config('tcp_keepalives_count', '3', true), set_config('tcp_user_timeout', '10s', true)"
 )
 
 
@@ -68,7 +70,13 @@ def _engine(process: int) -> Engine:
     url = make_url(database_url()).set(drivername="postgresql+psycopg")
     # A worker's process uses one connection at a time; the API has up to 40 threads.
     made = create_engine(
-        url, connect_args=_CONNECT, pool_pre_ping=True, max_overflow=35, pool_timeout=5, hide_parameters=True
+        url,
+        isolation_level="READ COMMITTED",
+        connect_args=_CONNECT,
+        pool_pre_ping=True,
+        max_overflow=35,
+        pool_timeout=5,
+        hide_parameters=True,
     )
     event.listen(made, "begin", _promise)
     return made

@@ -19,6 +19,8 @@ def find(
     columns = cast("Any", table)
     created_at = func.date_trunc("milliseconds", col(columns.created_at))
     query = select(table).where(col(columns.number) == key.number, created_at == key.created_at)
+    # FOR NO KEY UPDATE: FOR UPDATE would wait for the foreign keys of jobs being accepted, and they keep overtaking it
+    # (a pause took 16 s under 24 clients; this way 0.03 s). Release, which reads FOR SHARE, waits for both.
     if workspace is not None:
         query = query.where(col(columns.workspace_number) == workspace)
-    return session.exec(query.with_for_update() if lock else query).one_or_none()
+    return session.exec(query.with_for_update(key_share=True) if lock else query).one_or_none()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from pydantic import TypeAdapter
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlmodel import Session, col, select
 
 from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound, Refusal
@@ -21,10 +21,9 @@ from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
 from worker.store.lookups import only_by_index
 from worker.store.tables import Campaign, Job
-from worker.store.trouble import is_store_trouble, reason_of
+from worker.store.trouble import is_store_trouble, reason_of, storable
 
 _ROW_ERRORS = TypeAdapter(list[RowError])
-MAX_ERROR_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +84,22 @@ RETURNING id, created_at
 """)
 
 _OLDEST_ACCEPTED = text("""
-SELECT id, row_count, attempts FROM job
+SELECT id, row_count, attempts, suspect FROM job
 WHERE campaign_id BETWEEN :campaign AND :campaign AND status = 'accepted'
 ORDER BY campaign_id, id LIMIT :limit
 """)
 
 # Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
-# not survive the death of PostgreSQL (which is no attempt), so it waits for no disk.
-_COUNT_ATTEMPT = text(
-    "UPDATE job SET attempts = greatest(attempts + :by, 0) WHERE id = ANY(:numbers) AND status = 'accepted'"
-)
+# not survive the death of PostgreSQL (which is no attempt), so it waits for no disk. Only a job that is taken alone is
+# known to be what failed: of one among others an attempt says nothing, but that it is a suspect.
+_COUNT_ATTEMPT = text("""
+UPDATE job SET suspect = true, attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END
+WHERE id = ANY(:numbers) AND status = 'accepted'
+""")
+_TAKE_ATTEMPT_BACK = text("""
+UPDATE job SET suspect = :alone, attempts = attempts - CASE WHEN :alone THEN 1 ELSE 0 END
+WHERE id = ANY(:numbers) AND status = 'accepted'
+""")
 _NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
@@ -117,12 +122,12 @@ FROM job WHERE id = :number
 ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
 """)
 
-# A dead job's rows are kept as long as an applied one's: its retry needs them.
+# A dead job's rows stay: its retry needs them, whenever that is.
 _FORGET_ROWS = text("""
 UPDATE job SET rows = NULL, row_errors = NULL, duplicate_rows = NULL, outcomes = NULL
 WHERE id IN (
     SELECT id FROM job
-    WHERE rows IS NOT NULL AND finished_at < now() - CAST(:retention AS interval)
+    WHERE rows IS NOT NULL AND status = 'applied' AND finished_at < now() - CAST(:retention AS interval)
     ORDER BY finished_at LIMIT 1000
 )
 """)
@@ -170,16 +175,19 @@ def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting
     ]
 
 
-def count_attempt(numbers: Sequence[int], by: int = 1) -> None:
-    """Commit, apart from the work, that these jobs are being tried; `by=-1` takes it back."""
-    with transaction() as session:
-        session.connection().execute(_NO_WAIT_FOR_DISK)
-        session.connection().execute(_COUNT_ATTEMPT, {"numbers": list(numbers), "by": by})
+def count_attempt(numbers: Sequence[int]) -> None:
+    """Commit, apart from the work, that these jobs are being tried."""
+    _note_attempt(_COUNT_ATTEMPT, numbers)
+
+
+def take_attempt_back(numbers: Sequence[int]) -> None:
+    """Commit that an attempt that was counted was none."""
+    _note_attempt(_TAKE_ATTEMPT_BACK, numbers)
 
 
 def note_failure(numbers: Sequence[int], error: BaseException) -> None:
     """Keep why the jobs failed together; each is taken alone from now on."""
-    reason = reason_of(error).replace("\0", "")[:MAX_ERROR_CHARACTERS]
+    reason = storable(reason_of(error))
     with transaction() as session:
         session.connection().execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
 
@@ -219,6 +227,12 @@ def find_job(session: Session, job_id: str, workspace: int | None = None) -> Job
 def forget_rows(session: Session, retention: timedelta) -> None:
     """Drop the rows of jobs finished longer ago than `retention`; their counts stay."""
     session.connection().execute(_FORGET_ROWS, {"retention": retention})
+
+
+def _note_attempt(statement: TextClause, numbers: Sequence[int]) -> None:
+    with transaction() as session:
+        session.connection().execute(_NO_WAIT_FOR_DISK)
+        session.connection().execute(statement, {"numbers": list(numbers), "alone": len(numbers) == 1})
 
 
 def _accepted_or_refused(accept: Callable[[], Acceptance]) -> Acceptance | Refusal:

@@ -89,7 +89,7 @@ WITH read AS (
     FROM merged GROUP BY job
 )
 UPDATE job SET
-    status = 'applied', finished_at = statement_timestamp(), last_error = NULL,
+    status = 'applied', finished_at = statement_timestamp(), last_error = NULL, attempts = greatest(attempts, 1),
     created = coalesce(counted.created, 0), updated = coalesce(counted.updated, 0),
     unchanged = coalesce(counted.unchanged, 0), enrolled = coalesce(counted.enrolled, 0),
     outcomes = coalesce(counted.outcomes, '')

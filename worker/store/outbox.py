@@ -24,6 +24,7 @@ from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
 from worker.store.lookups import only_by_index
 from worker.store.tables import Campaign, Send
+from worker.store.trouble import storable
 
 LEASE_SECONDS = 60
 
@@ -97,7 +98,7 @@ WHERE id = ANY(:numbers) AND claim_token = :token AND status IN ('queued', 'send
 _PUT_BACK = text("""
 UPDATE send SET status = 'queued', last_error = :reason, claim_token = NULL,
     held_until = now() + :delay * interval '1 second'
-WHERE id = ANY(:numbers) AND claim_token = :token AND status IN ('queued', 'sending')
+WHERE id = ANY(:numbers) AND claim_token = :token AND status IN ('queued', 'sending', 'unknown')
 """)
 
 _EXPIRE = text("UPDATE send SET status = 'unknown' WHERE status = 'sending' AND held_until < now()")
@@ -137,13 +138,15 @@ def put_back(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reaso
     """Queue sends again of which nothing has left; with a reason they wait, longer each time."""
     delay = life_cycle.retry_delay_seconds(max(send.attempts for send in sends)) if reason else 0
     session.connection().execute(
-        _PUT_BACK, {"numbers": _numbers(sends), "token": claim.token, "reason": reason, "delay": delay}
+        _PUT_BACK, {"numbers": _numbers(sends), "token": claim.token, "reason": storable(reason), "delay": delay}
     )
 
 
 def leave_unknown(session: Session, claim: Claim, sends: Sequence[ClaimedSend], reason: str | None) -> None:
     """Write that nobody can tell whether these have left; a person resolves them."""
-    session.connection().execute(_LEAVE_UNKNOWN, {"numbers": _numbers(sends), "token": claim.token, "reason": reason})
+    session.connection().execute(
+        _LEAVE_UNKNOWN, {"numbers": _numbers(sends), "token": claim.token, "reason": storable(reason)}
+    )
 
 
 def expire(session: Session) -> None:
@@ -168,7 +171,7 @@ def resolve_send(send_id: str, resolution: Resolution) -> Send:
 
 def _finish(session: Session, claim: Claim, sends: Sequence[ClaimedSend], status: str, reason: str | None) -> None:
     session.connection().execute(
-        _FINISH, {"numbers": _numbers(sends), "token": claim.token, "status": status, "reason": reason}
+        _FINISH, {"numbers": _numbers(sends), "token": claim.token, "status": status, "reason": storable(reason)}
     )
     for campaign in {send.campaign for send in sends}:
         after_commit(session, nudges.release, campaign.public_id)

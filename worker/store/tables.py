@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -127,6 +128,7 @@ class Job(SQLModel, table=True):
     unchanged: int | None = Field(default=None, sa_column=Column(Integer))
     enrolled: int | None = Field(default=None, sa_column=Column(Integer))
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    suspect: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = created_at_column()
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))

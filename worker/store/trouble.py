@@ -9,12 +9,25 @@ from psycopg.errors import (
     TooManyArguments,
     TooManyColumns,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+MAX_REASON_CHARACTERS = 2_000
 
 # The driver calls these operational too, but they come with the work, every time: a job that always meets one must end
 # up `dead` instead of holding its lane for ever.
 _FAULTS_OF_THE_WORK = (QueryCanceled, ProgramLimitExceeded, StatementTooComplex, TooManyArguments, TooManyColumns)
+
+
+class StoreUnusable(Exception):
+    """PostgreSQL is there but cannot take what is fine: a table, a right or time is missing. Waited out as trouble."""
+
+
+def may_lie_in_the_request(error: BaseException) -> bool:
+    """Tell whether a failed accept may be the fault of what was sent; all else would fail whatever is sent."""
+    return not is_store_trouble(error) and (
+        not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError)
+    )
 
 
 def is_store_trouble(error: BaseException) -> bool:
@@ -23,7 +36,7 @@ def is_store_trouble(error: BaseException) -> bool:
     A statement that ran into its time limit, or a limit of PostgreSQL's, is no trouble of the store.
     """
     if not isinstance(error, DBAPIError):
-        return isinstance(error, PoolTimeout)
+        return isinstance(error, PoolTimeout | StoreUnusable)
     if isinstance(error.orig, _FAULTS_OF_THE_WORK):
         return False
     return (
@@ -31,6 +44,11 @@ def is_store_trouble(error: BaseException) -> bool:
         or isinstance(error.orig, ReadOnlySqlTransaction | IdleInTransactionSessionTimeout)
         or error.connection_invalidated
     )
+
+
+def storable(reason: str | None) -> str | None:
+    """Give a reason as PostgreSQL can hold it, whoever wrote it: without NUL and halves of characters, not too long."""
+    return reason and reason.replace("\0", "").encode(errors="replace").decode()[:MAX_REASON_CHARACTERS]
 
 
 def reason_of(error: BaseException) -> str:
