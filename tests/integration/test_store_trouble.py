@@ -35,6 +35,7 @@ def raised(original: psycopg.Error) -> BaseException:
 )
 def test_trouble_is_waited_out(original: psycopg.Error) -> None:
     assert is_store_trouble(raised(original))
+    assert is_store_trouble(original), "COPY raises the driver's error as it is"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_trouble_is_waited_out(original: psycopg.Error) -> None:
 )
 def test_a_fault_of_the_work_counts(original: psycopg.Error) -> None:
     assert not is_store_trouble(raised(original))
+    assert not is_store_trouble(original)
 
 
 def test_a_pool_without_a_free_connection_is_trouble_and_a_bug_is_not() -> None:
@@ -61,4 +63,4 @@ def test_a_pool_without_a_free_connection_is_trouble_and_a_bug_is_not() -> None:
 def test_a_reason_quotes_no_row() -> None:
     secret = errors.UniqueViolation("duplicate key value\nDETAIL:  Key (email)=(ana@x.test) already exists.")
 
-    assert reason_of(raised(secret)) == "UniqueViolation: duplicate key value"
+    assert reason_of(raised(secret)) == reason_of(secret) == "UniqueViolation: duplicate key value"

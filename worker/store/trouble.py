@@ -1,5 +1,6 @@
 """Trouble with the store, told apart from a failure of the work: trouble is waited out, never counted."""
 
+import psycopg
 from psycopg.errors import (
     IdleInTransactionSessionTimeout,
     ProgramLimitExceeded,
@@ -9,7 +10,7 @@ from psycopg.errors import (
     TooManyArguments,
     TooManyColumns,
 )
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 MAX_REASON_CHARACTERS = 2_000
@@ -21,6 +22,14 @@ _FAULTS_OF_THE_WORK = (QueryCanceled, ProgramLimitExceeded, StatementTooComplex,
 
 class StoreUnusable(Exception):
     """PostgreSQL is there but cannot take what is fine: a table, a right or time is missing. Waited out as trouble."""
+
+
+_TROUBLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    ReadOnlySqlTransaction,
+    IdleInTransactionSessionTimeout,
+)
 
 
 def may_lie_in_the_request(error: BaseException) -> bool:
@@ -35,15 +44,13 @@ def is_store_trouble(error: BaseException) -> bool:
 
     A statement that ran into its time limit, or a limit of PostgreSQL's, is no trouble of the store.
     """
-    if not isinstance(error, DBAPIError):
-        return isinstance(error, PoolTimeout | StoreUnusable)
-    if isinstance(error.orig, _FAULTS_OF_THE_WORK):
+    cause = _cause(error)
+    if isinstance(cause, PoolTimeout | StoreUnusable):
+        return True
+    if isinstance(cause, _FAULTS_OF_THE_WORK):
         return False
-    return (
-        isinstance(error, OperationalError | InterfaceError)
-        or isinstance(error.orig, ReadOnlySqlTransaction | IdleInTransactionSessionTimeout)
-        or error.connection_invalidated
-    )
+    out_of_reach = isinstance(error, DBAPIError) and error.connection_invalidated
+    return out_of_reach or isinstance(cause, _TROUBLE)
 
 
 def storable(reason: str | None) -> str | None:
@@ -53,8 +60,13 @@ def storable(reason: str | None) -> str | None:
 
 def reason_of(error: BaseException) -> str:
     """Say what went wrong without quoting rows: PostgreSQL's detail and context may hold a lead's values."""
-    if not isinstance(error, DBAPIError):
+    cause = _cause(error)
+    if not isinstance(cause, psycopg.Error):
         return f"{type(error).__name__}: {error}"
-    diagnosis = getattr(error.orig, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or str(error.orig).partition("\n")[0]
-    return f"{type(error.orig).__name__}: {message}"
+    message = cause.diag.message_primary or str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {message}"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Give the driver's error: COPY raises it as it is, everything else wrapped by SQLAlchemy."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
