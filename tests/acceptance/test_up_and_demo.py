@@ -49,9 +49,11 @@ class Stack:
         self._process: subprocess.Popen[bytes] | None = None
 
     def up(self) -> None:
+        """Start it and wait until it is ready; say what it said where it is not."""
         with (self.folder / "up.log").open("wb") as log:
             self._process = subprocess.Popen([*ENROLL, "up"], cwd=self.folder, env=self._environment(), stderr=log)
-        until(lambda: "Ready." in self.told(), what="the stack's being ready")
+        until(lambda: self._process.poll() is not None or "Ready." in self.told(), within=120, what="an outcome")
+        assert self._process.poll() is None, self.told()
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [*ENROLL, *arguments]
@@ -86,7 +88,8 @@ class Stack:
     def close(self) -> None:
         if self._process and self._process.poll() is None:
             self.signal(signal.SIGTERM)
-        remove_data(self.data_dir, print)
+        if (self.data_dir / "lock").exists():
+            remove_data(self.data_dir, print)
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ENROLL_")}

@@ -397,11 +397,11 @@ def test_a_dead_job_that_is_retried_counts_as_its_new_one(caller: Caller, campai
 
 def test_rejected_rows_are_kept_for_a_while_and_their_number_for_ever(caller: Caller, campaign: str) -> None:
     import_id = data(upload(caller, campaign, "email\nnobody\n"))["importId"]
-    tasks._expire()
+    tasks._forget()
     assert len(rejected(caller, import_id)) == 2
 
     sql("UPDATE lead_import SET heard_at = now() - interval '8 days'")
-    tasks._expire()
+    tasks._forget()
 
     assert sql("SELECT count(*) FROM import_error") == [(0,)]
     assert refused(caller("GET", f"/v1/imports/{import_id}/errors")) == (410, "results_expired")

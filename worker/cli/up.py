@@ -40,7 +40,8 @@ def migrated_servers(chosen: Settings) -> Generator[RunningStack]:
 
 
 def _check_port(chosen: Settings) -> None:
-    if not can_listen(chosen.api_host, chosen.api_port):
+    # For a moment, because the last thread of an API that was just killed closes its socket after the process is gone.
+    if not wait_until(lambda: can_listen(chosen.api_host, chosen.api_port), within=2):
         where = f"{chosen.api_host}:{chosen.api_port}"
         raise UnusableSetting(f"ENROLL_API_PORT cannot be used: nobody can listen on {where} now, choose another")
 
