@@ -10,7 +10,7 @@ from psycopg.errors import (
     TooManyArguments,
     TooManyColumns,
 )
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 MAX_REASON_CHARACTERS = 2_000
@@ -50,7 +50,7 @@ def is_store_trouble(error: BaseException) -> bool:
     if isinstance(cause, _FAULTS_OF_THE_WORK):
         return False
     out_of_reach = isinstance(error, DBAPIError) and error.connection_invalidated
-    return out_of_reach or isinstance(cause, _TROUBLE)
+    return out_of_reach or isinstance(error, OperationalError | InterfaceError) or isinstance(cause, _TROUBLE)
 
 
 def storable(reason: str | None) -> str | None:
