@@ -158,7 +158,7 @@ def test_an_entry_that_breaks_us_is_buried_alone(
 ) -> None:
     campaign = new_campaign()
     added = [add(store.redis, campaign.public_id) for _ in range(3)]
-    commit = ledger._accept
+    commit = ledger.accept_within
 
     def break_on_the_second(session: Any, request: ledger.Request) -> ledger.Acceptance:
         assert request.key
@@ -166,7 +166,7 @@ def test_an_entry_that_breaks_us_is_buried_alone(
             sql("SELECT 1 / 0")
         return commit(session, request)
 
-    monkeypatch.setattr(ledger, "_accept", break_on_the_second)
+    monkeypatch.setattr(ledger, "accept_within", break_on_the_second)
     drain(reader, store.redis)
 
     assert_entries_are_jobs_in_their_order([added[0], added[2]])

@@ -144,12 +144,7 @@ def accept(campaign_id: str, leads: Iterable[object], key: IdempotencyKey | None
 def accept_request(request: Request) -> Acceptance:
     """Commit one request as a job, or raise why it is refused."""
     with transaction() as session:
-        return _accept(session, request)
-
-
-def accept_within(session: Session, request: Request) -> Acceptance:
-    """Accept one request as part of the caller's transaction."""
-    return _accept(session, request)
+        return accept_within(session, request)
 
 
 def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
@@ -160,7 +155,7 @@ def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
     """
     try:
         with transaction() as session:
-            return [_accepted_or_refused(lambda r=request: _accept(session, r)) for request in requests]
+            return [_accepted_or_refused(lambda r=request: accept_within(session, r)) for request in requests]
     except Exception as error:
         if is_store_trouble(error) or len(requests) == 1:
             raise
@@ -242,7 +237,8 @@ def _accepted_or_refused(accept: Callable[[], Acceptance]) -> Acceptance | Refus
         return refusal
 
 
-def _accept(session: Session, request: Request) -> Acceptance:
+def accept_within(session: Session, request: Request) -> Acceptance:
+    """Accept one request as part of the caller's transaction."""
     campaign = _campaign_of(session, request)
     row = _job_row(campaign, request)
     inserted = session.connection().execute(_INSERT, row).one_or_none()
