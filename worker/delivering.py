@@ -13,9 +13,10 @@ from domain.plain_text import plain_text
 from worker import nudges
 from worker.patience import until_done
 from worker.settings import settings
-from worker.store import outbox
+from worker.store import outbox, stages
 from worker.store.connection import transaction
 from worker.store.outbox import Claim, ClaimedSend
+from worker.store.stages import Items
 from worker.telemetry import where_and_what
 from worker.transport import Message, Rejected, Transport, TransportUnavailable
 
@@ -33,6 +34,15 @@ class Fate(Enum):
     UNKNOWN = auto()
     PUT_BACK = auto()
     TRANSPORT_UNAVAILABLE = auto()
+
+
+_COUNTED_AS: Mapping[Fate, stages.Outcome] = {
+    Fate.SENT: "done",
+    Fate.FAILED: "failed",
+    Fate.UNKNOWN: "failed",
+    Fate.PUT_BACK: "retried",
+    Fate.TRANSPORT_UNAVAILABLE: "retried",
+}
 
 
 class Outcome(NamedTuple):
@@ -64,13 +74,13 @@ def _claim() -> Claim:
 def _deliver_together(transport: Transport, claimed: Claim) -> bool:
     """Repeating a send is harmless: all are handed over, flushed once and written once. False: there is no way out."""
     outcomes: dict[ClaimedSend, Outcome] = {}
-    outcome = Outcome(Fate.SENT)
+    outcome, began = Outcome(Fate.SENT), monotonic()
     for send in claimed.sends:
         if outcome.fate is not Fate.TRANSPORT_UNAVAILABLE:
             outcome = _hand_over(transport, send, if_unexpected=Fate.PUT_BACK)
         outcomes[send] = outcome
     written = _flushed(transport, outcomes)
-    _write(claimed, written)
+    _write(claimed, written, began)
     return all(outcome.fate is not Fate.TRANSPORT_UNAVAILABLE for outcome in written.values())
 
 
@@ -78,9 +88,10 @@ def _deliver_one_by_one(transport: Transport, claimed: Claim) -> bool:
     """Repeating a send can be seen: `sending` is committed before its first byte, its outcome right after."""
     outcome = Outcome(Fate.SENT)
     for send in claimed.sends:
+        began = monotonic()
         if outcome.fate is not Fate.TRANSPORT_UNAVAILABLE:
             outcome = _deliver_alone(transport, claimed, send)
-        _write(claimed, {send: outcome})
+        _write(claimed, {send: outcome}, began)
     return outcome.fate is not Fate.TRANSPORT_UNAVAILABLE
 
 
@@ -121,7 +132,7 @@ def _flushed(transport: Transport, outcomes: Mapping[ClaimedSend, Outcome]) -> M
     return outcomes
 
 
-def _write(claimed: Claim, outcomes: Mapping[ClaimedSend, Outcome]) -> None:
+def _write(claimed: Claim, outcomes: Mapping[ClaimedSend, Outcome], began: float) -> None:
     """Messages have left: what became of them is written however long that takes."""
 
     def write() -> None:
@@ -129,8 +140,13 @@ def _write(claimed: Claim, outcomes: Mapping[ClaimedSend, Outcome]) -> None:
             for outcome in set(outcomes.values()):
                 alike = [send for send in claimed.sends if outcomes.get(send) == outcome]
                 _write_alike(session, claimed, alike, outcome)
+            stages.add_up(session, "deliver", _items(outcomes), monotonic() - began)
 
     until_done(write, even_when_stopping=True)
+
+
+def _items(outcomes: Mapping[ClaimedSend, Outcome]) -> list[Items]:
+    return [Items(send.campaign.number, send.released_at, _COUNTED_AS[o.fate]) for send, o in outcomes.items()]
 
 
 def _write_alike(session: Session, claimed: Claim, sends: list[ClaimedSend], outcome: Outcome) -> None:

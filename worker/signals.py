@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from celery import signals
 
+from worker import heartbeat
+from worker.identity import be_called
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
 from worker.transport import check_mail_settings
@@ -18,6 +20,24 @@ def refuse_unusable_settings(**_: Any) -> None:
         check_mail_settings(settings())
     except UnusableSetting as error:
         raise SystemExit(str(error)) from None
+
+
+@_signals.celeryd_init.connect
+def be_called_as_the_worker_is(sender: str, **_: Any) -> None:
+    """Let this process and its children go by the worker's name."""
+    be_called(sender)
+
+
+@_signals.worker_ready.connect
+def begin_to_beat(sender: Any, **_: Any) -> None:
+    """Say from now on that the worker lives."""
+    heartbeat.begin(sender)
+
+
+@_signals.worker_shutdown.connect
+def say_goodbye(**_: Any) -> None:
+    """Let nobody miss a worker that ended as it should."""
+    heartbeat.end()
 
 
 @_signals.worker_shutting_down.connect

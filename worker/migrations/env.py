@@ -3,11 +3,11 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from worker.store import door_tables, tables
+from worker.store import door_tables, ops_tables, tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata if tables.Workspace and door_tables.Source else None,
+    target_metadata=SQLModel.metadata if tables.Workspace and door_tables.Source and ops_tables.Audit else None,
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -5,13 +5,15 @@ changes, and the counts are exact.
 """
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 
 from psycopg import sql
 from sqlalchemy import text
 from sqlmodel import Session
 
 from domain.job import segments
-from worker.store import copy_format
+from worker.identity import process_name
+from worker.store import copy_format, stages
 from worker.store.connection import psycopg_connection
 from worker.store.copy_format import Gives
 from worker.store.lookups import only_by_index
@@ -90,6 +92,7 @@ WITH read AS (
 )
 UPDATE job SET
     status = 'applied', finished_at = statement_timestamp(), last_error = NULL, attempts = greatest(attempts, 1),
+    taken_at = statement_timestamp() - :elapsed * interval '1 second', applied_by = :process,
     created = coalesce(counted.created, 0), updated = coalesce(counted.updated, 0),
     unchanged = coalesce(counted.unchanged, 0), enrolled = coalesce(counted.enrolled, 0),
     outcomes = coalesce(counted.outcomes, '')
@@ -101,14 +104,15 @@ WHERE job.id = batch.id AND batch.place BETWEEN :first AND :last
 
 def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> None:
     """Merge the accepted jobs `numbers`, oldest first, and mark them `applied` with their exact counts."""
+    began = monotonic()
     only_by_index(session)
     session.connection().execute(_INCOMING)
     _copy(session, _job_bytes(session, numbers))
     for segment in _segments(session, len(numbers)):
-        session.connection().execute(
-            _MERGE,
-            {"campaign": campaign, "numbers": list(numbers), "first": segment[0], "last": segment[-1]},
-        )
+        which = {"campaign": campaign, "numbers": list(numbers), "first": segment[0], "last": segment[-1]}
+        by_whom = {"elapsed": monotonic() - began, "process": process_name()}
+        session.connection().execute(_MERGE, {**which, **by_whom})
+    stages.add_up_jobs(session, numbers, "done")
 
 
 def _job_bytes(session: Session, numbers: Sequence[int]) -> Iterable[bytes]:

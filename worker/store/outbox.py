@@ -56,7 +56,10 @@ class Claim:
 _CLAIM = text("""
 WITH chosen AS (
     SELECT queued.id
-    FROM (SELECT id FROM campaign WHERE status = 'running' ORDER BY random()) AS running
+    FROM (
+        SELECT id FROM campaign
+        WHERE status = 'running' AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'deliver') ORDER BY random()
+    ) AS running
     CROSS JOIN LATERAL (
         SELECT id FROM send
         WHERE campaign_id BETWEEN running.id AND running.id AND status = 'queued' AND held_until <= now()
@@ -86,6 +89,7 @@ _BEGIN = text("""
 UPDATE send SET status = 'sending', held_until = now() + :lease * interval '1 second'
 WHERE id = :number AND status = 'queued' AND claim_token = :token AND held_until > now()
     AND EXISTS (SELECT FROM campaign WHERE campaign.id = send.campaign_id AND campaign.status = 'running')
+    AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'deliver')
 RETURNING id
 """)
 

@@ -3,17 +3,24 @@
 `settle` and `release` are `domain.sequence` as set-based SQL; a property test holds them equal.
 """
 
+from time import monotonic
+
 from sqlalchemy import text
 from sqlmodel import Session
 
 from domain.job import BATCH_ROWS
+from worker.store import stages
 from worker.store.lookups import only_by_index
+from worker.store.stages import Items
 
 # As many as a batch may enroll: fewer, and an import into a running campaign would release ever later than it applies.
 CHUNK = BATCH_ROWS
 
 # FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk.
-_RUNNING = text("SELECT status = 'running' FROM campaign WHERE id = :campaign FOR SHARE")
+_RUNNING = text(
+    "SELECT status = 'running' AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'release')"
+    " FROM campaign WHERE id = :campaign FOR SHARE"
+)
 
 _SETTLE = text("""
 WITH finished AS (
@@ -47,7 +54,7 @@ SELECT count(*) FROM finished
 # The order of due_at alone: leads due at one moment go in any order.
 _RELEASE = text("""
 WITH due AS (
-    SELECT id FROM lead
+    SELECT id, due_at FROM lead
     WHERE campaign_id = :campaign AND due_at <= now()
     ORDER BY due_at LIMIT :chunk
 ), released AS (
@@ -59,7 +66,7 @@ WITH due AS (
     SELECT :campaign, id, position FROM released ORDER BY id
     ON CONFLICT ON CONSTRAINT send_lead_step DO NOTHING
 )
-SELECT count(*) FROM released
+SELECT (SELECT count(*) FROM released), to_timestamp(avg(extract(epoch FROM due_at))) FROM due
 """)
 
 
@@ -74,4 +81,8 @@ def release(session: Session, campaign: int) -> int:
     if not session.connection().execute(_RUNNING, {"campaign": campaign}).scalar_one():
         return 0
     only_by_index(session)
-    return session.connection().execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
+    began = monotonic()
+    released, due_since = session.connection().execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).one()
+    if released:
+        stages.add_up(session, "release", [Items(campaign, due_since, "done", released)], monotonic() - began)
+    return released

@@ -100,6 +100,7 @@ class Job(SQLModel, table=True):
         UniqueConstraint("workspace_id", "key_space", "idempotency_key", name="job_idempotency_key"),
         Index("job_accepted", "campaign_id", "id", postgresql_where=text("status = 'accepted'")),
         Index("job_campaign", "campaign_id", "id"),
+        Index("job_workspace", "workspace_id", "id"),
         Index("job_dead", "id", postgresql_where=text("status = 'dead'")),
         Index("job_kept_rows", "finished_at", postgresql_where=text("rows IS NOT NULL")),
         Index("job_import", "import_id", postgresql_where=text("import_id IS NOT NULL")),
@@ -131,6 +132,8 @@ class Job(SQLModel, table=True):
     suspect: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = created_at_column()
+    taken_at: datetime | None = Field(default=None, sa_column=Column(TIME))
+    applied_by: str | None = Field(default=None, sa_column=Column(C_TEXT))
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     import_number: int | None = Field(
         default=None, sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"))
@@ -202,6 +205,7 @@ class Send(SQLModel, table=True):
             "id",
             postgresql_where=text("status IN ('sent', 'failed') AND NOT settled"),
         ),
+        Index("send_failed", "id", postgresql_where=text("status = 'failed'")),
         Index("send_open", "status", "id", postgresql_where=text("status IN ('sending', 'unknown')")),
     )
 
