@@ -15,7 +15,7 @@ from domain.job import BATCH_JOBS, Waiting, is_exhausted, next_batch
 from worker import nudges
 from worker.patience import until_done
 from worker.settings import settings
-from worker.store import lane, ledger, merging, releasing
+from worker.store import attempts, lane, ledger, merging, releasing
 from worker.store.connection import after_commit, transaction
 from worker.store.trouble import is_store_trouble, reason_of
 
@@ -83,10 +83,10 @@ class _Attempt:
 
     def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> None:
         if is_exhausted(batch[0], settings().max_attempts):
-            ledger.bury(session, batch[0].number)
+            attempts.bury(session, batch[0].number)
             return
         numbers = [job.number for job in batch]
-        ledger.count_attempt(numbers)
+        attempts.count_attempt(numbers)
         self._counted = numbers
         merging.apply_jobs(session, campaign, numbers)
 
@@ -95,10 +95,10 @@ class _Attempt:
         numbers = self._counted
         if is_store_trouble(error):
             if numbers:
-                until_done(lambda: ledger.take_attempt_back(numbers), even_when_stopping=True)
+                until_done(lambda: attempts.take_attempt_back(numbers), even_when_stopping=True)
             raise error
         log.error("jobs %s could not be applied: %s", numbers, reason_of(error))
-        until_done(lambda: ledger.note_failure(numbers, error))
+        until_done(lambda: attempts.note_failure(numbers, error))
 
 
 def _release_chunk(campaign: int) -> Move:

@@ -16,7 +16,7 @@ from support.ledger_check import assert_store_is_the_rule_applied_to_the_ledger
 from domain.job import IdempotencyKey
 from worker import nudges, tasks
 from worker.enrolling import take_turn
-from worker.store import lane, ledger, merging
+from worker.store import attempts, lane, ledger, merging
 from worker.store.tables import Campaign
 
 NewCampaign = Callable[..., Campaign]
@@ -27,7 +27,7 @@ LEADS = '[{"email": "a@x.test"}]'
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What got in the way of workers."""
     noted: list[Any] = []
-    monkeypatch.setattr(ledger, "note_failure", lambda *failure: noted.append(failure))
+    monkeypatch.setattr(attempts, "note_failure", lambda *failure: noted.append(failure))
     return noted
 
 

@@ -158,15 +158,14 @@ def test_an_entry_that_breaks_us_is_buried_alone(
 ) -> None:
     campaign = new_campaign()
     added = [add(store.redis, campaign.public_id) for _ in range(3)]
-    commit = ledger.accept_within
+    insert = ledger._insert
 
-    def break_on_the_second(session: Any, request: ledger.Request) -> ledger.Acceptance:
-        assert request.key
-        if request.key.value == added[1]:
+    def break_on_the_second(session: Any, rows: Any) -> Any:
+        if any(row["key"] == added[1] for row in rows):
             sql("SELECT 1 / 0")
-        return commit(session, request)
+        return insert(session, rows)
 
-    monkeypatch.setattr(ledger, "accept_within", break_on_the_second)
+    monkeypatch.setattr(ledger, "_insert", break_on_the_second)
     drain(reader, store.redis)
 
     assert_entries_are_jobs_in_their_order([added[0], added[2]])

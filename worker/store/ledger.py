@@ -1,29 +1,31 @@
 """The ledger of jobs: accepted once, applied in order, dead with a reason, never lost."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 from pydantic import TypeAdapter
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from domain.errors import IdempotencyKeyReused, JobNotDead, JobNotFound, Refusal
-from domain.identifiers import public_id, row_key
+from domain.errors import CampaignNotFound, IdempotencyKeyReused, JobNotDead, JobNotFound, Refusal
+from domain.identifiers import RowKey, public_id, row_key
 from domain.job import IdempotencyKey, Waiting
 from domain.rows import FoldedRows, RowError, fold
 from worker import nudges
 from worker.store import copy_format
-from worker.store.campaigns import find_campaign
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
 from worker.store.lookups import only_by_index
 from worker.store.tables import Campaign, Job
-from worker.store.trouble import is_store_trouble, reason_of, storable
+from worker.store.trouble import is_store_trouble
 
 _ROW_ERRORS = TypeAdapter(list[RowError])
+_TO_ARRAY = str.maketrans("[]", "{}")
+# What an id that can name no campaign names: the database numbers from 1.
+_NO_CAMPAIGN = RowKey(0, datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class Request:
     """
 
     campaign_id: str
+    campaign: RowKey
     folded: FoldedRows
     rows: bytes
     row_errors: bytes
+    fingerprint: bytes
     key: IdempotencyKey | None = None
     workspace: int | None = None
     import_number: int | None = None
@@ -52,10 +56,12 @@ class Request:
         import_number: int | None = None,
     ) -> Self:
         """Judge and fold the leads of a request."""
+        campaign = row_key("camp", campaign_id) or _NO_CAMPAIGN
         folded = fold(leads)
         row_errors = _ROW_ERRORS.dump_json(folded.errors)
         rows = copy_format.encode(folded.leads)
-        return cls(campaign_id, folded, rows, row_errors, key, workspace, import_number)
+        fingerprint = _fingerprint(campaign.number, folded, row_errors, rows)
+        return cls(campaign_id, campaign, folded, rows, row_errors, fingerprint, key, workspace, import_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +76,48 @@ class Acceptance:
     replayed: bool
 
 
-# Two first uses of a key at once: the second insert waits for the first to commit, then does nothing.
-_INSERT = text("""
-INSERT INTO job (
-    workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
-) VALUES (
-    :workspace, :campaign, :key_space, :key, :fingerprint,
-    :rows, :row_count, CAST(:row_errors AS jsonb), :duplicate_rows, :received, :duplicates, :errors, :import
+# All requests of a transaction in one statement, because a round trip each would keep all of them waiting. The numbers
+# are taken here to tell which row became of which request. Two first uses of a key at once: the second insert waits
+# for the first to commit, then does nothing. `%b` sends bytes as they are: as text each would be two digits.
+_INSERT = """
+WITH asked AS (
+    SELECT * FROM unnest(
+        %(campaign)s::bigint[], %(campaign_created_at)s::timestamptz[], %(workspace)s::bigint[],
+        %(key_space)s::text[], %(key)s::text[], %(fingerprint)b::bytea[], %(rows)b::bytea[], %(row_count)s::integer[],
+        %(row_errors)s::text[], %(duplicate_rows)s::text[], %(received)s::integer[], %(duplicates)s::integer[],
+        %(errors)s::integer[], %(import)s::bigint[]
+    ) WITH ORDINALITY AS asked (
+        campaign_id, campaign_created_at, workspace_id, key_space, key, fingerprint, rows, row_count,
+        row_errors, duplicate_rows, received, duplicates, errors, import_id, place
+    )
+), permitted AS (
+    SELECT asked.*, campaign.workspace_id AS owner
+    FROM asked JOIN campaign ON campaign.id = ANY (ARRAY[asked.campaign_id])
+        AND date_trunc('milliseconds', campaign.created_at) = asked.campaign_created_at
+        AND campaign.workspace_id = coalesce(asked.workspace_id, campaign.workspace_id)
+    ORDER BY asked.place
+), numbered AS MATERIALIZED (
+    SELECT *, nextval('job_id_seq') AS id FROM permitted
+), accepted AS (
+    INSERT INTO job (
+        id, workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
+        rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
+    ) OVERRIDING SYSTEM VALUE
+    SELECT
+        id, owner, campaign_id, key_space, key, fingerprint,
+        rows, row_count, row_errors::jsonb, duplicate_rows::integer[], received, duplicates, errors, import_id
+    FROM numbered ORDER BY id
+    ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
+    RETURNING id, created_at
 )
-ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
-RETURNING id, created_at
-""")
+SELECT numbered.place, numbered.owner, accepted.id, accepted.created_at
+FROM numbered LEFT JOIN accepted ON accepted.id = numbered.id
+"""
 
 _OLDEST_ACCEPTED = text("""
 SELECT id, row_count, attempts, suspect FROM job
 WHERE campaign_id BETWEEN :campaign AND :campaign AND status = 'accepted'
 ORDER BY campaign_id, id LIMIT :limit
-""")
-
-# Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
-# not survive the death of PostgreSQL (which is no attempt), so it waits for no disk. Only a job that is taken alone is
-# known to be what failed: of one among others an attempt says nothing, but that it is a suspect.
-_COUNT_ATTEMPT = text("""
-UPDATE job SET suspect = true, attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END
-WHERE id = ANY(:numbers) AND status = 'accepted'
-""")
-_TAKE_ATTEMPT_BACK = text("""
-UPDATE job SET suspect = :alone, attempts = attempts - CASE WHEN :alone THEN 1 ELSE 0 END
-WHERE id = ANY(:numbers) AND status = 'accepted'
-""")
-_NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
-
-_NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
-
-_BURY = text("""
-UPDATE job SET status = 'dead', finished_at = statement_timestamp(),
-    last_error = coalesce(last_error, 'its worker was killed each time: the job may need more memory than there is')
-WHERE id = :number AND status = 'accepted'
 """)
 
 _ACCEPT_ANEW = text("""
@@ -155,11 +165,19 @@ def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
     """
     try:
         with transaction() as session:
-            return [_accepted_or_refused(lambda r=request: accept_within(session, r)) for request in requests]
+            return _accept_all(session, requests)
     except Exception as error:
         if is_store_trouble(error) or len(requests) == 1:
             raise
-    return [_accepted_or_refused(lambda r=request: accept_request(r)) for request in requests]
+    return [outcome for request in requests for outcome in accept_together([request])]
+
+
+def accept_within(session: Session, request: Request) -> Acceptance:
+    """Accept one request as part of the caller's transaction, or raise why it is refused."""
+    [outcome] = _accept_all(session, [request])
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
 
 
 def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:
@@ -168,28 +186,6 @@ def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting
     return [
         Waiting(*row) for row in session.connection().execute(_OLDEST_ACCEPTED, {"campaign": campaign, "limit": limit})
     ]
-
-
-def count_attempt(numbers: Sequence[int]) -> None:
-    """Commit, apart from the work, that these jobs are being tried."""
-    _note_attempt(_COUNT_ATTEMPT, numbers)
-
-
-def take_attempt_back(numbers: Sequence[int]) -> None:
-    """Commit that an attempt that was counted was none."""
-    _note_attempt(_TAKE_ATTEMPT_BACK, numbers)
-
-
-def note_failure(numbers: Sequence[int], error: BaseException) -> None:
-    """Keep why the jobs failed together; each is taken alone from now on."""
-    reason = storable(reason_of(error))
-    with transaction() as session:
-        session.connection().execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
-
-
-def bury(session: Session, number: int) -> None:
-    """Set a job aside as `dead`; the lane goes on with the next."""
-    session.connection().execute(_BURY, {"number": number})
 
 
 def retry(job_id: str, workspace: int | None = None) -> str:
@@ -224,57 +220,73 @@ def forget_rows(session: Session, retention: timedelta) -> None:
     session.connection().execute(_FORGET_ROWS, {"retention": retention})
 
 
-def _note_attempt(statement: TextClause, numbers: Sequence[int]) -> None:
-    with transaction() as session:
-        session.connection().execute(_NO_WAIT_FOR_DISK)
-        session.connection().execute(statement, {"numbers": list(numbers), "alone": len(numbers) == 1})
+def _accept_all(session: Session, requests: Sequence[Request]) -> list[Acceptance | Refusal]:
+    inserted = _insert(session, [_job_row(request) for request in requests])
+    return [_outcome(session, request, inserted.get(place)) for place, request in enumerate(requests, start=1)]
 
 
-def _accepted_or_refused(accept: Callable[[], Acceptance]) -> Acceptance | Refusal:
-    try:
-        return accept()
-    except Refusal as refusal:
-        return refusal
+class _Inserted(NamedTuple):
+    """What the insert says of a request for a campaign there is; no number: its key is not new."""
+
+    workspace: int
+    number: int | None
+    created_at: datetime | None
 
 
-def accept_within(session: Session, request: Request) -> Acceptance:
-    """Accept one request as part of the caller's transaction."""
-    campaign = _campaign_of(session, request)
-    row = _job_row(campaign, request)
-    inserted = session.connection().execute(_INSERT, row).one_or_none()
-    number, created_at = inserted or _replayed(session, row)
-    after_commit(session, nudges.apply, campaign.public_id)
+def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, _Inserted]:
+    columns = {column: [row[column] for row in rows] for column in rows[0]}
+    found = session.connection().exec_driver_sql(_INSERT, columns)
+    return {place: _Inserted(*told) for place, *told in found}
+
+
+def _first_with_the_key_of(session: Session, request: Request, workspace: int) -> Any:
+    key = request.key or IdempotencyKey("user", "")
+    return session.exec(
+        select(Job.number, Job.created_at, Job.fingerprint).where(
+            col(Job.workspace_number) == workspace,
+            col(Job.key_space) == key.space,
+            col(Job.idempotency_key) == key.value,
+        )
+    ).one()
+
+
+def _outcome(session: Session, request: Request, inserted: _Inserted | None) -> Acceptance | Refusal:
+    if inserted is None:
+        return CampaignNotFound(campaign_id=request.campaign_id)
+    if inserted.number is not None and inserted.created_at is not None:
+        return _acceptance(session, request, inserted.number, inserted.created_at, replayed=False)
+    first = _first_with_the_key_of(session, request, inserted.workspace)
+    if first.fingerprint != request.fingerprint:
+        return IdempotencyKeyReused()
+    return _acceptance(session, request, first.number, first.created_at, replayed=True)
+
+
+def _acceptance(session: Session, request: Request, number: int, created_at: datetime, *, replayed: bool) -> Acceptance:
+    campaign = request.campaign
+    after_commit(session, nudges.apply, public_id("camp", campaign.number, campaign.created_at))
     return Acceptance(
         job_number=number,
         job_id=public_id("job", number, created_at),
         campaign_number=campaign.number,
         received=request.folded.received,
         errors=request.folded.errors,
-        replayed=inserted is None,
+        replayed=replayed,
     )
 
 
-def _campaign_of(session: Session, request: Request) -> Campaign:
-    """Read each campaign once a transaction: of 500 requests for one campaign it took two thirds of the time."""
-    read: dict[tuple[str, int | None], Campaign] = session.info.setdefault("campaigns", {})
-    which = (request.campaign_id, request.workspace)
-    if which not in read:
-        read[which] = find_campaign(session, *which)
-    return read[which]
-
-
-def _job_row(campaign: Campaign, request: Request) -> dict[str, Any]:
+def _job_row(request: Request) -> dict[str, Any]:
     folded = request.folded
     return {
-        "workspace": campaign.workspace_number,
-        "campaign": campaign.number,
+        "campaign": request.campaign.number,
+        "campaign_created_at": request.campaign.created_at,
+        "workspace": request.workspace,
         "key_space": request.key and request.key.space,
         "key": request.key and request.key.value,
-        "fingerprint": _fingerprint(campaign, request),
+        "fingerprint": request.fingerprint,
         "rows": request.rows,
         "row_count": len(folded.leads),
         "row_errors": request.row_errors.decode(),
-        "duplicate_rows": [number for pair in folded.duplicates for number in pair],
+        "duplicate_rows": str([number for pair in folded.duplicates for number in pair]).translate(_TO_ARRAY),
         "received": folded.received,
         "duplicates": len(folded.duplicates),
         "errors": len(folded.errors),
@@ -282,26 +294,7 @@ def _job_row(campaign: Campaign, request: Request) -> dict[str, Any]:
     }
 
 
-def _replayed(session: Session, row: dict[str, Any]) -> tuple[int, datetime]:
-    first = session.exec(
-        select(Job.number, Job.created_at, Job.fingerprint).where(
-            col(Job.workspace_number) == row["workspace"],
-            col(Job.key_space) == row["key_space"],
-            col(Job.idempotency_key) == row["key"],
-        )
-    ).one()
-    number, created_at, fingerprint = first
-    if fingerprint != row["fingerprint"]:
-        raise IdempotencyKeyReused
-    return number, created_at
-
-
-def _fingerprint(campaign: Campaign, request: Request) -> bytes:
+def _fingerprint(campaign: int, folded: FoldedRows, row_errors: bytes, rows: bytes) -> bytes:
     """Tell requests apart by what they ask for, so that the same leads are the same through any door."""
-    asked = [
-        b"%d %d" % (campaign.number, request.folded.received),
-        repr(request.folded.duplicates).encode(),
-        request.row_errors,
-        request.rows,
-    ]
+    asked = [b"%d %d" % (campaign, folded.received), repr(folded.duplicates).encode(), row_errors, rows]
     return hashlib.sha256(b"\0".join(asked)).digest()

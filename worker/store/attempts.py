@@ -1,0 +1,58 @@
+"""Tries at the accepted jobs of a lane: counted before the work begins, so that the death of a worker counts too."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import TextClause, text
+from sqlmodel import Session
+
+from worker.store.connection import transaction
+from worker.store.trouble import reason_of, storable
+
+# Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
+# not survive the death of PostgreSQL (which is no attempt), so it waits for no disk. Only a job that is taken alone is
+# known to be what failed: of one among others an attempt says nothing, but that it is a suspect.
+_COUNT_ATTEMPT = text("""
+UPDATE job SET suspect = true, attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END
+WHERE id = ANY(:numbers) AND status = 'accepted'
+""")
+_TAKE_ATTEMPT_BACK = text("""
+UPDATE job SET suspect = :alone, attempts = attempts - CASE WHEN :alone THEN 1 ELSE 0 END
+WHERE id = ANY(:numbers) AND status = 'accepted'
+""")
+_NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
+
+_NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
+
+_BURY = text("""
+UPDATE job SET status = 'dead', finished_at = statement_timestamp(),
+    last_error = coalesce(last_error, 'its worker was killed each time: the job may need more memory than there is')
+WHERE id = :number AND status = 'accepted'
+""")
+
+
+def count_attempt(numbers: Sequence[int]) -> None:
+    """Commit, apart from the work, that these jobs are being tried."""
+    _note_attempt(_COUNT_ATTEMPT, numbers)
+
+
+def take_attempt_back(numbers: Sequence[int]) -> None:
+    """Commit that an attempt that was counted was none."""
+    _note_attempt(_TAKE_ATTEMPT_BACK, numbers)
+
+
+def note_failure(numbers: Sequence[int], error: BaseException) -> None:
+    """Keep why the jobs failed together; each is taken alone from now on."""
+    reason = storable(reason_of(error))
+    with transaction() as session:
+        session.connection().execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
+
+
+def bury(session: Session, number: int) -> None:
+    """Set a job aside as `dead`; the lane goes on with the next."""
+    session.connection().execute(_BURY, {"number": number})
+
+
+def _note_attempt(statement: TextClause, numbers: Sequence[int]) -> None:
+    with transaction() as session:
+        session.connection().execute(_NO_WAIT_FOR_DISK)
+        session.connection().execute(statement, {"numbers": list(numbers), "alone": len(numbers) == 1})
