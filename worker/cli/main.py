@@ -7,6 +7,7 @@ import typer
 
 from worker.cli import campaign, job, key, send, workspace
 from worker.cli.api import api
+from worker.cli.bench import bench
 from worker.cli.demo.command import demo
 from worker.cli.failures import Commands
 from worker.cli.importing import import_file
@@ -28,6 +29,7 @@ app.command()(up)
 app.command()(api)
 app.command()(intake)
 app.command()(demo)
+app.command()(bench)
 app.command()(migrate)
 app.command()(status)
 app.add_typer(workspace.app, name="workspace")

@@ -46,6 +46,11 @@ class RunningProgram:
         self._process = process
         _write_note(self._note, process.pid)
 
+    @property
+    def pid(self) -> int | None:
+        """The number of its main process."""
+        return self._process.pid if self._process else None
+
     def is_alive(self) -> bool:
         """Whether its main process runs."""
         return self._process is not None and self._process.poll() is None
