@@ -80,6 +80,7 @@ class _Attempt:
 
     def __init__(self) -> None:
         self._counted: list[int] = []
+        self._began = monotonic()
 
     def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> None:
         if is_exhausted(batch[0], settings().max_attempts):
@@ -98,7 +99,7 @@ class _Attempt:
                 until_done(lambda: attempts.take_attempt_back(numbers), even_when_stopping=True)
             raise error
         log.error("jobs %s could not be applied: %s", numbers, reason_of(error))
-        until_done(lambda: attempts.note_failure(numbers, error))
+        until_done(lambda: attempts.note_failure(numbers, error, monotonic() - self._began))
 
 
 def _release_chunk(campaign: int) -> Move:

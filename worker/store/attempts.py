@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
+from worker.identity import process_name
+from worker.store import stages
 from worker.store.connection import transaction
 from worker.store.trouble import reason_of, storable
 
@@ -23,6 +25,12 @@ _NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
 
+_KEEP_ATTEMPT = text("""
+INSERT INTO job_attempt (job_id, attempt, together, worker, started_at, error)
+SELECT id, attempts, :together, :worker, now() - :seconds * interval '1 second', :error FROM job
+WHERE id = ANY(:numbers) AND status = 'accepted'
+""")
+
 _BURY = text("""
 UPDATE job SET status = 'dead', finished_at = statement_timestamp(),
     last_error = coalesce(last_error, 'its worker was killed each time: the job may need more memory than there is')
@@ -40,16 +48,20 @@ def take_attempt_back(numbers: Sequence[int]) -> None:
     _note_attempt(_TAKE_ATTEMPT_BACK, numbers)
 
 
-def note_failure(numbers: Sequence[int], error: BaseException) -> None:
-    """Keep why the jobs failed together; each is taken alone from now on."""
+def note_failure(numbers: Sequence[int], error: BaseException, seconds: float = 0.0) -> None:
+    """Keep why the jobs failed together after so many seconds; each is taken alone from now on."""
     reason = storable(reason_of(error))
     with transaction() as session:
         session.connection().execute(_NOTE_FAILURE, {"numbers": list(numbers), "error": reason})
+        tried = {"numbers": list(numbers), "together": len(numbers), "worker": process_name(), "seconds": seconds}
+        session.connection().execute(_KEEP_ATTEMPT, {**tried, "error": reason})
+        stages.add_up_jobs(session, numbers, "retried")
 
 
 def bury(session: Session, number: int) -> None:
     """Set a job aside as `dead`; the lane goes on with the next."""
     session.connection().execute(_BURY, {"number": number})
+    stages.add_up_jobs(session, [number], "failed")
 
 
 def _note_attempt(statement: TextClause, numbers: Sequence[int]) -> None:

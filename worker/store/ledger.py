@@ -117,6 +117,7 @@ FROM numbered LEFT JOIN accepted ON accepted.id = numbered.id
 _OLDEST_ACCEPTED = text("""
 SELECT id, row_count, attempts, suspect FROM job
 WHERE campaign_id BETWEEN :campaign AND :campaign AND status = 'accepted'
+    AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'apply')
 ORDER BY campaign_id, id LIMIT :limit
 """)
 
