@@ -71,6 +71,7 @@ class Campaign(SQLModel, table=True):
     created_at: datetime = created_at_column()
     started_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     paused_at: datetime | None = Field(default=None, sa_column=Column(TIME))
+    running_since: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
     def public_id(self) -> str:
@@ -138,6 +139,7 @@ class Job(SQLModel, table=True):
     import_number: int | None = Field(
         default=None, sa_column=Column("import_id", BigInteger, ForeignKey("lead_import.id"))
     )
+    trace: str | None = Field(default=None, sa_column=Column(Text))
 
     @property
     def public_id(self) -> str:
@@ -190,7 +192,8 @@ class Send(SQLModel, table=True):
     """One message of one step to one lead. UNIQUE (lead, step) is what keeps a step from going out twice.
 
     `held_until`: nobody may claim the send before: the end of a claim's lease, or of a back-off. `settled`: the
-    enrollment has taken note of the outcome.
+    enrollment has taken note of the outcome. `trace`: the W3C traceparent it belongs to. `accepted_at`: when the job
+    was accepted that brought its lead into a campaign that ran.
     """
 
     __table_args__ = (
@@ -221,6 +224,8 @@ class Send(SQLModel, table=True):
     last_error: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = created_at_column()
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
+    trace: str | None = Field(default=None, sa_column=Column(Text))
+    accepted_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
     def public_id(self) -> str:
