@@ -129,6 +129,18 @@ class SendNotFound(Refusal):
     code = "send_not_found"
 
 
+class OperationNotFound(Refusal):
+    """There is no bulk operation {operation_id!r}: check the id."""
+
+    code = "operation_not_found"
+
+
+class OperationNotOpen(Refusal):
+    """The bulk operation is {status}: it can be run once, after its preview, and cancelled while it runs."""
+
+    code = "operation_not_open"
+
+
 class JobNotDead(Refusal):
     """Job {job_id} is {status}: only a dead job can be retried."""
 

@@ -29,6 +29,7 @@ from worker.endpoints import redis_url
 APPLY = "leads.apply"
 RELEASE = "sequencer.release"
 DELIVER = "delivery.deliver"
+OPERATE = "maintenance.operate"
 FINISHED = "enrollment:finished"
 
 _EVERYTHING = "all"
@@ -54,6 +55,16 @@ def release(campaign_id: str) -> None:
 def deliver() -> None:
     """Say that sends are queued."""
     _nudge(DELIVER, None)
+
+
+def operate(operation: int) -> None:
+    """Say that a bulk operation has items left. Without a flag: the sweep says so again, and two at once do no harm."""
+    _send(OPERATE, {"operation": operation})
+
+
+def sweep() -> None:
+    """Have the sweep look now: what was held up may go on."""
+    _send("maintenance.sweep", {})
 
 
 def forget_lost() -> None:
@@ -107,6 +118,16 @@ def _nudge(task: str, campaign_id: str | None) -> None:
         log.warning("cannot nudge %s of %s, the sweep will: %s", task, campaign_id, error)
         with suppress(RedisError):  # the flag of a nudge that may not have been sent would keep the sweep from it
             redis().delete(flag)
+
+
+def _send(task: str, kwargs: dict[str, Any]) -> None:
+    from worker.celery import app  # noqa: PLC0415  # as above
+
+    try:
+        cast("Any", redis()).ping()  # gives up in a second; sending would go on trying for longer
+        app.send_task(task, kwargs=kwargs, retry=False)
+    except (RedisError, BrokerError, OSError) as error:
+        log.warning("cannot send %s, the sweep will do: %s", task, error)
 
 
 def _flag(task: str, campaign_id: str | None) -> str:

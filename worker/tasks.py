@@ -19,10 +19,12 @@ from worker import dead_letters, nudges
 from worker.celery import app
 from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
+from worker.maintaining import operate_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
 from worker.patience import WorkerStopping, until_done
+from worker.reports.ops.now import read_stages
 from worker.settings import settings
-from worker.store import imports, ledger, outbox, sweeping
+from worker.store import imports, ledger, operating, outbox, stages, sweeping, workers
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
 from worker.store.trouble import StoreUnusable, is_store_trouble, may_lie_in_the_request, reason_of
@@ -75,11 +77,18 @@ def deliver(*_args: Any, **_kwargs: Any) -> None:
         nudges.deliver()
 
 
+@app.task(name=nudges.OPERATE)
+def operate(*_args: Any, operation: int = 0, **_kwargs: Any) -> None:
+    """Work on a bulk operation for a turn."""
+    if _patiently(lambda: operate_turn(operation)):
+        nudges.operate(operation)
+
+
 @app.task(name=SWEEP)
 def sweep(*_args: Any, **_kwargs: Any) -> None:
     """Find what lost nudges, dead workers and the passing of time left behind. No part keeps the next from its turn."""
     nudging = (nudges.forget_lost, _nudge_lanes, _nudge_releases, _nudge_delivery)
-    for part in (*nudging, _expire_claims, _end_frozen, _forget):
+    for part in (*nudging, _expire_claims, _end_frozen, _sample, _nudge_operations, _forget):
         _try(part)
 
 
@@ -140,6 +149,19 @@ def _expire_claims() -> None:
         outbox.expire(session)
 
 
+def _nudge_operations() -> None:
+    with transaction() as session:
+        unheard = operating.unheard(session)
+    for operation in unheard:
+        nudges.operate(operation)
+
+
+def _sample() -> None:
+    seen = read_stages()
+    with transaction() as session:
+        stages.sample(session, seen)
+
+
 def _end_frozen() -> None:
     with transaction() as session:
         sweeping.end_frozen(session)
@@ -151,6 +173,9 @@ def _forget() -> None:
         ledger.forget_rows(session, retention)
     with transaction() as session:
         imports.forget_errors(session, retention)
+    with transaction() as session:
+        for forget in (stages.forget, workers.forget, operating.forget_previews):
+            forget(session)
 
 
 def _or_bury(task: str, args: tuple[Any, ...], kwargs: dict[str, Any], action: Callable[[], None]) -> None:

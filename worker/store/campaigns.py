@@ -70,7 +70,8 @@ def start_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
         )
         if campaign.status != started:
             campaign.status = started
-            campaign.started_at = campaign.started_at or _now(session)
+            campaign.running_since = _now(session)
+            campaign.started_at = campaign.started_at or campaign.running_since
         after_commit(session, nudges.release, campaign.public_id)
         after_commit(session, nudges.deliver)
     return campaign

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 # Advisory locks are shared by everyone in the database: ours start at this number ("enrl" in ASCII).
-_LANES = 0x656E_726C << 32
+LANES = 0x656E_726C << 32
 
 _WAIT_FOR_LANE = text("SELECT pg_advisory_xact_lock(:lane)")
 _TRY_LANE = text("SELECT pg_try_advisory_xact_lock(:lane)")
@@ -18,7 +18,7 @@ _TRY_LANE = text("SELECT pg_try_advisory_xact_lock(:lane)")
 
 def take(session: Session, campaign: int, *, wait: bool) -> bool:
     """Take the lane until the transaction ends. Waiting is bounded by the connection's lock_timeout."""
-    lane = {"lane": _LANES + campaign}
+    lane = {"lane": LANES + campaign}
     if wait:
         session.connection().execute(_WAIT_FOR_LANE, lane)
         return True

@@ -72,6 +72,11 @@ CREATE TABLE job_attempt (
 CREATE INDEX job_attempt_job ON job_attempt (job_id, id);
 """
 
+_CAMPAIGN = """
+ALTER TABLE campaign ADD COLUMN running_since timestamptz;
+UPDATE campaign SET running_since = started_at WHERE status = 'running';
+"""
+
 _SEND = "CREATE INDEX send_failed ON send (id) WHERE status = 'failed'"
 
 _OPS_SESSION = """
@@ -139,5 +144,5 @@ CREATE INDEX operation_item_open ON operation_item (operation_id, item) WHERE ou
 def upgrade() -> None:
     """Make the tables, columns and indexes."""
     measured = (_STAGE_MINUTE, _STAGE_AGE, _STAGE_PAUSE, _WORKER)
-    for statement in (*measured, _JOB, _SEND, _OPS_SESSION, _AUDIT, _OPERATION):
+    for statement in (*measured, _CAMPAIGN, _JOB, _SEND, _OPS_SESSION, _AUDIT, _OPERATION):
         op.execute(statement)

@@ -1,0 +1,132 @@
+"""Failures grouped by kind, and the exact rows that a group stands for."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from domain.failure import Kind, kind_of
+from domain.identifiers import public_id
+from domain.stage import Stage
+from worker.reports.ops.snapshot import one, rows
+
+SCANNED = 5_000
+"""How many failures of each sort are looked at, the newest first; the page says so."""
+
+Sort = Literal["deadJobs", "failingJobs", "failedSends", "unknownSends"]
+STAGE_OF: dict[Sort, Stage] = {
+    "deadJobs": "apply",
+    "failingJobs": "apply",
+    "failedSends": "deliver",
+    "unknownSends": "deliver",
+}
+
+# The newest of each sort, so many messages as differ. A job that fails lies at the head of its lane.
+_DEAD_JOBS = """
+SELECT job.id, job.created_at, job.last_error, job.campaign_id, job.finished_at AS at FROM job
+WHERE status = 'dead' AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+ORDER BY id DESC LIMIT :scanned
+"""
+_FAILING_JOBS = """
+SELECT job.id, job.created_at, job.last_error, job.campaign_id, job.created_at AS at FROM job
+WHERE status = 'accepted' AND last_error IS NOT NULL
+    AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+ORDER BY campaign_id, id LIMIT :scanned
+"""
+_SENDS = """
+SELECT send.id, send.created_at, send.last_error, send.campaign_id, coalesce(send.finished_at, send.held_until) AS at
+FROM send {join}
+WHERE send.status = '{status}' {of_workspace}
+ORDER BY send.id DESC LIMIT :scanned
+"""
+_OF_WORKSPACE = "AND (CAST(:workspace AS bigint) IS NULL OR campaign.workspace_id = :workspace)"
+_JOIN = "JOIN campaign ON campaign.id = send.campaign_id"
+_SOURCES: dict[Sort, str] = {
+    "deadJobs": _DEAD_JOBS,
+    "failingJobs": _FAILING_JOBS,
+    "failedSends": _SENDS.format(status="failed", join=_JOIN, of_workspace=_OF_WORKSPACE),
+    "unknownSends": _SENDS.format(status="unknown", join=_JOIN, of_workspace=_OF_WORKSPACE),
+}
+_GROUPED = """
+SELECT '{sort}' AS sort, last_error, count(*) AS failures, min(at) AS first, max(at) AS last,
+    array_agg(DISTINCT campaign_id) AS campaigns, (array_agg(id ORDER BY id DESC))[1] AS example,
+    (array_agg(created_at ORDER BY id DESC))[1] AS example_created_at
+FROM ({source}) AS newest GROUP BY last_error
+"""
+_ALL = text(" UNION ALL ".join(_GROUPED.format(sort=sort, source=source) for sort, source in _SOURCES.items()))
+_MESSAGES = {
+    sort: text(f"SELECT DISTINCT last_error FROM ({source}) AS newest")  # noqa: S608  # our own text
+    for sort, source in _SOURCES.items()
+}
+
+_COUNTS = text("""
+SELECT
+    (SELECT count(*) FROM (SELECT FROM job WHERE status = 'dead'
+        AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) LIMIT :bound) AS dead) AS dead,
+    (SELECT count(*) FROM (SELECT finished_at FROM job WHERE status = 'dead'
+        AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) ORDER BY id DESC LIMIT 1000) AS dead
+        WHERE finished_at > now() - interval '1 hour') AS died_lately,
+    (SELECT count(*) FROM (SELECT FROM send JOIN campaign ON campaign.id = send.campaign_id
+        WHERE send.status = 'unknown'
+        AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) LIMIT :bound) AS lost) AS unknown
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What needs a person."""
+
+    dead: int
+    died_lately: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Failures of one kind and sort. `example`: the newest of them."""
+
+    sort: Sort
+    kind: Kind
+    failures: int
+    first: datetime
+    last: datetime
+    campaigns: int
+    example: str
+
+
+def counts(session: Session, workspace: int | None, bound: int) -> Counts:
+    """Count what needs a person."""
+    found = one(session, _COUNTS, workspace=workspace, bound=bound)
+    return Counts(found.dead, found.died_lately, found.unknown)
+
+
+def groups(session: Session, workspace: int | None, scanned: int = SCANNED) -> list[Group]:
+    """Group the newest failures, the latest group first."""
+    by_kind: dict[tuple[Sort, Kind], list[Any]] = defaultdict(list)
+    for row in rows(session, _ALL, workspace=workspace, scanned=scanned):
+        by_kind[row.sort, kind_of(STAGE_OF[row.sort], row.last_error)].append(row)
+    found = [_group(sort, kind, of_kind) for (sort, kind), of_kind in by_kind.items()]
+    return sorted(found, key=lambda group: group.last, reverse=True)
+
+
+def messages_of(session: Session, sort: Sort, kind_id: str, workspace: int | None) -> list[str | None]:
+    """Give the very messages that a kind stands for."""
+    found = rows(session, _MESSAGES[sort], workspace=workspace, scanned=SCANNED)
+    return [error for (error,) in found if kind_of(STAGE_OF[sort], error).id == kind_id]
+
+
+def _group(sort: Sort, kind: Kind, alike: Sequence[Any]) -> Group:
+    newest = max(alike, key=lambda row: row.example)
+    return Group(
+        sort=sort,
+        kind=kind,
+        failures=sum(row.failures for row in alike),
+        first=min(row.first for row in alike),
+        last=max(row.last for row in alike),
+        campaigns=len({campaign for row in alike for campaign in row.campaigns}),
+        example=public_id("job" if STAGE_OF[sort] == "apply" else "send", newest.example, newest.example_created_at),
+    )

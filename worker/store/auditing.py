@@ -1,0 +1,31 @@
+"""The audit: written in the transaction of what it tells, or, of what was refused, by itself."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from worker.store.trouble import storable
+
+_WRITE = text("""
+INSERT INTO audit (workspace_id, who, action, target, why, before, after, result)
+VALUES (:workspace, :who, :action, :target, :why, :before, :after, :result)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a person did, to what, and why; how it was before and after."""
+
+    action: str
+    target: str | None = None
+    why: str | None = None
+    before: str | None = None
+    after: str | None = None
+    result: str = "done"
+
+
+def write(session: Session, workspace: int, who: str, deed: Deed) -> None:
+    """Write one line."""
+    row = {name: storable(getattr(deed, name)) for name in ("action", "target", "why", "before", "after", "result")}
+    session.connection().execute(_WRITE, {"workspace": workspace, "who": storable(who), **row})
