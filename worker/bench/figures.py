@@ -13,9 +13,14 @@ T = TypeVar("T")
 class Figure:
     """One measure of one round, each side in units a second."""
 
-    measure: str
+    name: str
     ours: float
     reference: float
+
+    @property
+    def measure(self) -> str:
+        """The measure that it belongs to."""
+        return self.name
 
     @property
     def ratio(self) -> float:
@@ -23,7 +28,20 @@ class Figure:
         return self.ours / self.reference
 
 
-Round = Callable[[int], Iterable[Figure]]
+@dataclass(frozen=True)
+class Fact:
+    """One value of one round that is no ratio: MB, seconds, a percentage. `peak_mb.worker` is one of several."""
+
+    name: str
+    value: float
+
+    @property
+    def measure(self) -> str:
+        """The measure that it belongs to."""
+        return self.name.partition(".")[0]
+
+
+Round = Callable[[int], Iterable[Figure | Fact]]
 """Measures once; the number of the round says which side goes first."""
 
 

@@ -1,12 +1,15 @@
 """`enroll bench`: how fast this machine is, measured beside what an expert would write by hand."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.failures import CommandFailed
 from worker.cli.output import AsJson, print_json, print_pairs, print_table, say
 from worker.settings import settings
+
+if TYPE_CHECKING:
+    from worker.bench.run import Results
 
 Only = Annotated[str | None, typer.Option(metavar="NAMES", help="Only these, by name, with commas between.")]
 Rounds = Annotated[int, typer.Option(min=1, help="How often each is measured.")]
@@ -50,8 +53,20 @@ def bench(  # noqa: PLR0913  # an option each
     if as_json:
         print_json(report.as_json(results))
     else:
-        print_table(report.HEADINGS, report.as_rows(results))
-        print_pairs(report.as_pairs(results))
+        _print(results)
+
+
+def _print(results: "Results") -> None:
+    from worker.bench import report  # noqa: PLC0415  # as above
+
+    for headings, rows in (
+        (report.RATIO_HEADINGS, report.ratio_rows(results)),
+        (report.LIMIT_HEADINGS, report.limit_rows(results)),
+    ):
+        if rows:
+            print_table(headings, rows)
+            typer.echo()
+    print_pairs(results.machine.items())
 
 
 def _wanted(only: str | None) -> set[str]:

@@ -14,7 +14,7 @@ from worker.bench.figures import Figure, Round, Sizes, in_turn, speed_of
 from worker.bench.made_up_leads import Lead, made_up_leads, parts_of, request_body
 from worker.bench.place import Place
 from worker.bench.programs import ENROLLING, api, celery_worker, intake, noop_worker
-from worker.bench.references import noops
+from worker.bench.references.noops import speed_of_noops
 from worker.stream_queue import STREAM
 
 # As many requests are under way at a time: 2 processes, because each of them takes from the machine what it measures.
@@ -61,13 +61,8 @@ def through_the_stream(place: Place, sizes: Sizes, _: AbstractSet[str]) -> Gener
 
 
 def _against_noops(measure: str, number: int, count: int, ours: Callable[[], float]) -> Figure:
-    speeds = in_turn(number, {"ours": ours, "noops": lambda: _noops_speed(count)})
+    speeds = in_turn(number, {"ours": ours, "noops": lambda: speed_of_noops(count)})
     return Figure(measure, speeds["ours"], speeds["noops"])
-
-
-def _noops_speed(count: int) -> float:
-    noops.publish(count)
-    return speed_of(count, noops.drain)
 
 
 def _speed_over_http(ours: Connection, callers: Callers, leads: Sequence[Lead]) -> float:
