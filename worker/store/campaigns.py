@@ -63,29 +63,39 @@ def start_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
     """Start a draft or resume what is paused; everyone due is released right after."""
     with transaction() as session:
         campaign = lock_campaign(session, campaign_id, workspace)
-        started = life_cycle.start(
-            campaign.status,
-            has_steps=bool(campaign.sequence_steps),
-            has_leads=bool(session.connection().execute(_HAS_LEADS, {"campaign": campaign.number}).scalar_one()),
-        )
-        if campaign.status != started:
-            campaign.status = started
-            campaign.running_since = _now(session)
-            campaign.started_at = campaign.started_at or campaign.running_since
-        after_commit(session, nudges.release, campaign.public_id)
-        after_commit(session, nudges.deliver)
+        start(session, campaign)
     return campaign
+
+
+def start(session: Session, campaign: Campaign) -> None:
+    """Start a locked campaign as part of the caller's transaction."""
+    started = life_cycle.start(
+        campaign.status,
+        has_steps=bool(campaign.sequence_steps),
+        has_leads=bool(session.connection().execute(_HAS_LEADS, {"campaign": campaign.number}).scalar_one()),
+    )
+    if campaign.status != started:
+        campaign.status = started
+        campaign.running_since = _now(session)
+        campaign.started_at = campaign.started_at or campaign.running_since
+    after_commit(session, nudges.release, campaign.public_id)
+    after_commit(session, nudges.deliver)
 
 
 def pause_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
     """Pause what runs: nothing more is released, queued sends are held."""
     with transaction() as session:
         campaign = lock_campaign(session, campaign_id, workspace)
-        paused = life_cycle.pause(campaign.status)
-        if campaign.status != paused:
-            campaign.status = paused
-            campaign.paused_at = _now(session)
+        pause(session, campaign)
     return campaign
+
+
+def pause(session: Session, campaign: Campaign) -> None:
+    """Pause a locked campaign as part of the caller's transaction."""
+    paused = life_cycle.pause(campaign.status)
+    if campaign.status != paused:
+        campaign.status = paused
+        campaign.paused_at = _now(session)
 
 
 def find_campaign(session: Session, campaign_id: str, workspace: int | None = None) -> Campaign:

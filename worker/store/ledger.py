@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple, Self
 
 from pydantic import TypeAdapter
@@ -15,6 +16,7 @@ from domain.identifiers import RowKey, public_id, row_key
 from domain.job import IdempotencyKey, Waiting
 from domain.rows import FoldedRows, RowError, fold
 from worker import nudges
+from worker.observability import record
 from worker.store import copy_format
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
@@ -195,7 +197,8 @@ def retry(job_id: str, workspace: int | None = None) -> str:
         dead = find_job(session, job_id, workspace)
         if dead.status != "dead" or dead.rows is None:
             raise JobNotDead(job_id=job_id, status=dead.status)
-        session.connection().execute(_ACCEPT_ANEW, {"number": dead.number})
+        anew_or_again = session.connection().execute(_ACCEPT_ANEW, {"number": dead.number}).rowcount
+        after_commit(session, record.accepted, monotonic(), anew_or_again, 1 - anew_or_again)
         anew = session.exec(
             select(Job).where(
                 col(Job.workspace_number) == dead.workspace_number,
@@ -222,8 +225,12 @@ def forget_rows(session: Session, retention: timedelta) -> None:
 
 
 def _accept_all(session: Session, requests: Sequence[Request]) -> list[Acceptance | Refusal]:
+    began = monotonic()
     inserted = _insert(session, [_job_row(request) for request in requests])
-    return [_outcome(session, request, inserted.get(place)) for place, request in enumerate(requests, start=1)]
+    outcomes = [_outcome(session, request, inserted.get(place)) for place, request in enumerate(requests, start=1)]
+    replayed = [outcome.replayed for outcome in outcomes if isinstance(outcome, Acceptance)]
+    after_commit(session, record.accepted, began, replayed.count(False), replayed.count(True))
+    return outcomes
 
 
 class _Inserted(NamedTuple):

@@ -42,6 +42,8 @@ class ClaimedSend:
     values: Mapping[str, Value]
     subject: str
     body_html: str
+    accepted_at: datetime | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,11 @@ WITH chosen AS (
         claim_token = :token, attempts = attempts + 1,
         held_until = now() + :lease * interval '1 second'
     WHERE id = ANY (ARRAY(SELECT id FROM chosen))
-    RETURNING id, created_at, campaign_id, lead_id, step, attempts
+    RETURNING id, created_at, campaign_id, lead_id, step, attempts, accepted_at, trace
 )
 SELECT
     claimed.id, claimed.created_at, claimed.campaign_id, campaign.created_at AS campaign_created_at,
-    claimed.step, claimed.attempts,
+    claimed.step, claimed.attempts, claimed.accepted_at, claimed.trace,
     lead.email, lead.first_name, lead.company, lead.job_title, lead.custom_variables
 FROM claimed
 JOIN lead ON lead.id = ANY (ARRAY[claimed.lead_id])
@@ -153,23 +155,30 @@ def leave_unknown(session: Session, claim: Claim, sends: Sequence[ClaimedSend], 
     )
 
 
-def expire(session: Session) -> None:
-    """Mark sends `unknown` whose worker died between the first byte and the outcome."""
-    session.connection().execute(_EXPIRE)
+def expire(session: Session) -> int:
+    """Mark sends `unknown` whose worker died between the first byte and the outcome; give how many."""
+    return session.connection().execute(_EXPIRE).rowcount
 
 
 def resolve_send(send_id: str, resolution: Resolution) -> Send:
     """Settle a send whose outcome is unknown: `sent` goes on, `notSent` queues it again."""
     with transaction() as session:
-        send = _lock_send(session, send_id)
-        send.status = life_cycle.resolve(send.status, resolution, send_id=send_id)
-        send.claim_token = None
-        now = session.connection().execute(select(func.now())).scalar_one()
-        send.held_until = now
-        send.finished_at = now if send.status == "sent" else None
-        campaign = session.get_one(Campaign, send.campaign_number)
-        after_commit(session, nudges.release, campaign.public_id)
-        after_commit(session, nudges.deliver)
+        return resolve(session, send_id, resolution)
+
+
+def resolve(session: Session, send_id: str, resolution: Resolution, workspace: int | None = None) -> Send:
+    """Settle a send as part of the caller's transaction; one of another workspace does not exist (None: all do)."""
+    send = _lock_send(session, send_id)
+    campaign = session.get_one(Campaign, send.campaign_number)
+    if workspace not in {None, campaign.workspace_number}:
+        raise SendNotFound(send_id=send_id)
+    send.status = life_cycle.resolve(send.status, resolution, send_id=send_id)
+    send.claim_token = None
+    now = session.connection().execute(select(func.now())).scalar_one()
+    send.held_until = now
+    send.finished_at = now if send.status == "sent" else None
+    after_commit(session, nudges.release, campaign.public_id)
+    after_commit(session, nudges.deliver)
     return send
 
 
@@ -208,6 +217,8 @@ def _claimed(row: Any, steps: Sequence[Mapping[str, Any]]) -> ClaimedSend:
         values={**row.custom_variables, **standard},
         subject=step["subject"],
         body_html=step["bodyHtml"],
+        accepted_at=row.accepted_at,
+        trace=row.trace,
     )
 
 
