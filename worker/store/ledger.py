@@ -194,20 +194,25 @@ def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting
 def retry(job_id: str, workspace: int | None = None) -> str:
     """Accept a dead job anew, at the end of its lane; give the id of the new job. Again: the same new job."""
     with transaction() as session:
-        dead = find_job(session, job_id, workspace)
-        if dead.status != "dead" or dead.rows is None:
-            raise JobNotDead(job_id=job_id, status=dead.status)
-        anew_or_again = session.connection().execute(_ACCEPT_ANEW, {"number": dead.number}).rowcount
-        after_commit(session, record.accepted, monotonic(), anew_or_again, 1 - anew_or_again)
-        anew = session.exec(
-            select(Job).where(
-                col(Job.workspace_number) == dead.workspace_number,
-                col(Job.key_space) == "retry",
-                col(Job.idempotency_key) == str(dead.number),
-            )
-        ).one()
-        campaign = session.get_one(Campaign, dead.campaign_number)
-        after_commit(session, nudges.apply, campaign.public_id)
+        return retry_within(session, job_id, workspace)
+
+
+def retry_within(session: Session, job_id: str, workspace: int | None = None) -> str:
+    """Accept a dead job anew as part of the caller's transaction."""
+    dead = find_job(session, job_id, workspace)
+    if dead.status != "dead" or dead.rows is None:
+        raise JobNotDead(job_id=job_id, status=dead.status)
+    anew_or_again = session.connection().execute(_ACCEPT_ANEW, {"number": dead.number}).rowcount
+    after_commit(session, record.accepted, monotonic(), anew_or_again, 1 - anew_or_again)
+    anew = session.exec(
+        select(Job).where(
+            col(Job.workspace_number) == dead.workspace_number,
+            col(Job.key_space) == "retry",
+            col(Job.idempotency_key) == str(dead.number),
+        )
+    ).one()
+    campaign = session.get_one(Campaign, dead.campaign_number)
+    after_commit(session, nudges.apply, campaign.public_id)
     return anew.public_id
 
 
