@@ -15,7 +15,9 @@ from typing import Literal, NamedTuple, get_args
 from domain.errors import AuthenticationFailed, PermissionDenied
 from domain.identifiers import RowKey, row_key
 
-Scope = Literal["leads:write", "campaigns:write", "campaigns:start", "read", "ops:read", "ops:act", "ops:unmask", "admin"]
+Scope = Literal[
+    "leads:write", "campaigns:write", "campaigns:start", "read", "ops:read", "ops:act", "ops:unmask", "admin"
+]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_SCOPES: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope != "admin")
 
