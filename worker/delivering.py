@@ -1,6 +1,7 @@
 """Delivery: queued sends claimed in batches, handed to the transport, and their outcomes written."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum, auto
 from time import monotonic
@@ -11,6 +12,8 @@ from sqlmodel import Session
 from domain.personalization import render_html, render_subject, render_text
 from domain.plain_text import plain_text
 from worker import nudges
+from worker.observability import record
+from worker.observability.labels import ErrorClass, SendOutcome
 from worker.patience import until_done
 from worker.settings import settings
 from worker.store import outbox, stages
@@ -45,6 +48,9 @@ _COUNTED_AS: Mapping[Fate, stages.Outcome] = {
 }
 
 
+_TOLD_AS: Mapping[Fate, SendOutcome] = {Fate.SENT: "accepted", Fate.FAILED: "failed", Fate.UNKNOWN: "unknown"}
+
+
 class Outcome(NamedTuple):
     """What became of one send, and why if it did not leave."""
 
@@ -68,7 +74,9 @@ def deliver_turn(transport: Transport) -> bool:
 
 def _claim() -> Claim:
     with transaction() as session:
-        return outbox.claim(session, BATCH)
+        claimed = outbox.claim(session, BATCH)
+    record.claimed(send.released_at for send in claimed.sends if send.attempts == 1)
+    return claimed
 
 
 def _deliver_together(transport: Transport, claimed: Claim) -> bool:
@@ -104,7 +112,10 @@ def _deliver_alone(transport: Transport, claimed: Claim, send: ClaimedSend) -> O
 
 def _begin(claimed: Claim, send: ClaimedSend) -> bool:
     with transaction() as session:
-        return outbox.begin(session, claimed.token, send.number)
+        begun = outbox.begin(session, claimed.token, send.number)
+    if not begun:
+        record.duplicate_prevented()
+    return begun
 
 
 def _hand_over(transport: Transport, send: ClaimedSend, *, if_unexpected: Fate) -> Outcome:
@@ -143,6 +154,25 @@ def _write(claimed: Claim, outcomes: Mapping[ClaimedSend, Outcome], began: float
             stages.add_up(session, "deliver", _items(outcomes), monotonic() - began)
 
     until_done(write, even_when_stopping=True)
+    _tell(outcomes, began)
+
+
+def _tell(outcomes: Mapping[ClaimedSend, Outcome], began: float) -> None:
+    sent = [send.accepted_at for send, outcome in outcomes.items() if outcome.fate is Fate.SENT and send.accepted_at]
+    fates = Counter[SendOutcome](_TOLD_AS[outcome.fate] for outcome in outcomes.values() if outcome.fate in _TOLD_AS)
+    record.delivered(began, fates, sent)
+    for error_class, retried in Counter[ErrorClass | None](
+        _error_class(outcome) for outcome in outcomes.values()
+    ).items():
+        if error_class:
+            record.failed("deliver", error_class, retried)
+
+
+def _error_class(outcome: Outcome) -> ErrorClass | None:
+    """Tell what was wrong with sends that are tried again. Without a reason nothing was: the claim was lost."""
+    if outcome.fate is Fate.TRANSPORT_UNAVAILABLE:
+        return "transport"
+    return "internal" if outcome.fate is Fate.PUT_BACK and outcome.reason else None
 
 
 def _items(outcomes: Mapping[ClaimedSend, Outcome]) -> list[Items]:

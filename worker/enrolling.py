@@ -13,10 +13,14 @@ from sqlmodel import Session
 
 from domain.job import BATCH_JOBS, Waiting, is_exhausted, next_batch
 from worker import nudges
+from worker.observability import record
+from worker.observability.error_classes import class_of
 from worker.patience import until_done
 from worker.settings import settings
 from worker.store import attempts, lane, ledger, merging, releasing
+from worker.store.applied import read_applied
 from worker.store.connection import after_commit, transaction
+from worker.store.releasing import Origin
 from worker.store.trouble import is_store_trouble, reason_of
 
 TURN_SECONDS = 2.0
@@ -50,10 +54,11 @@ class _Turn:
     def __init__(self, campaign: int) -> None:
         self._campaign = campaign
         self._newest_done = 0
+        self._origin = Origin()
 
     def take_steps(self, *, wait: bool) -> set[Move]:
         applied = self._apply_batch(wait=wait)
-        released = _release_chunk(self._campaign)
+        released = _release_chunk(self._campaign, self._origin)
         if released is Move.NOTHING_TO_DO and self._newest_done:
             nudges.tell_finished(self._campaign, self._newest_done)
             self._newest_done = 0
@@ -68,7 +73,7 @@ class _Turn:
                 batch = next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
                 if not batch:
                     return Move.NOTHING_TO_DO
-                attempt.apply(session, self._campaign, batch)
+                self._origin = attempt.apply(session, self._campaign, batch)
             self._newest_done = batch[-1].number
         except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
             attempt.failed(error)
@@ -82,18 +87,23 @@ class _Attempt:
         self._counted: list[int] = []
         self._began = monotonic()
 
-    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> None:
+    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Origin:
         if is_exhausted(batch[0], settings().max_attempts):
             attempts.bury(session, batch[0].number)
-            return
+            after_commit(session, record.died, "apply")
+            return Origin()
         numbers = [job.number for job in batch]
         attempts.count_attempt(numbers)
         self._counted = numbers
         merging.apply_jobs(session, campaign, numbers)
+        applied = read_applied(session, numbers)
+        after_commit(session, lambda: record.applied(self._began, applied.waits, applied.rows))
+        return Origin(applied.accepted_at)
 
     def failed(self, error: Exception) -> None:
         """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out."""
         numbers = self._counted
+        record.failed("apply", class_of(error), len(numbers))
         if is_store_trouble(error):
             if numbers:
                 until_done(lambda: attempts.take_attempt_back(numbers), even_when_stopping=True)
@@ -102,13 +112,14 @@ class _Attempt:
         until_done(lambda: attempts.note_failure(numbers, error, monotonic() - self._began))
 
 
-def _release_chunk(campaign: int) -> Move:
+def _release_chunk(campaign: int, origin: Origin) -> Move:
     with transaction() as session:
         if not lane.take(session, campaign, wait=False):
             return Move.LANE_TAKEN
         settled = releasing.settle(session, campaign)
-        released = releasing.release(session, campaign)
+        released = releasing.release(session, campaign, origin)
         if released:
             after_commit(session, nudges.deliver)
+        after_commit(session, record.release_succeeded)
     more = max(settled, released) == releasing.CHUNK
     return Move.PROGRESS if more else Move.NOTHING_TO_DO

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     # How long a message that a dead worker had taken stays out of sight before another gets it. A message
     # given out twice is harmless, so this is minutes, not Celery's hour.
     visibility_timeout: int = Field(default=120, ge=1)
+    # Where a program serves /metrics without a key; none: nowhere. 0: on a free port, which it logs.
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    metrics_host: str = "127.0.0.1"
 
     @property
     def effective_transport_url(self) -> str:

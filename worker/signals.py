@@ -6,11 +6,13 @@ from celery import signals
 
 from worker import heartbeat
 from worker.identity import be_called
+from worker.observability import directory
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
 from worker.transport import check_mail_settings
 
 _signals = cast("Any", signals)
+_served: list[bool] = []
 
 
 @_signals.celeryd_init.connect
@@ -20,6 +22,13 @@ def refuse_unusable_settings(**_: Any) -> None:
         check_mail_settings(settings())
     except UnusableSetting as error:
         raise SystemExit(str(error)) from None
+
+
+@_signals.celeryd_init.connect
+def choose_where_to_count(**_: Any) -> None:
+    """Let this process and its children count where /metrics will look, if anybody is to see it."""
+    if settings().metrics_port is not None and directory.shared() is None:
+        directory.make_own()
 
 
 @_signals.celeryd_init.connect
@@ -34,10 +43,21 @@ def begin_to_beat(sender: Any, **_: Any) -> None:
     heartbeat.begin(sender)
 
 
+@_signals.worker_ready.connect
+def serve_metrics(**_: Any) -> None:
+    """Serve what the processes of this worker count; after a reconnect it is ready again, and served already."""
+    if directory.made_here() and not _served:
+        from worker.observability import exposition  # noqa: PLC0415  # not before it is known where to count
+
+        exposition.serve_in_background()
+        _served.append(True)
+
+
 @_signals.worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
     """Let nobody miss a worker that ended as it should."""
     heartbeat.end()
+    directory.remove_own()
 
 
 @_signals.worker_shutting_down.connect

@@ -21,6 +21,7 @@ from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
 from worker.maintaining import operate_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
+from worker.observability import record
 from worker.patience import WorkerStopping, until_done
 from worker.reports.ops.now import read_stages
 from worker.settings import settings
@@ -133,6 +134,8 @@ def _nudge_lanes() -> None:
 def _nudge_releases() -> None:
     with transaction() as session:
         campaigns = sweeping.campaigns_to_release(session)
+    if not campaigns:
+        record.release_succeeded()
     for campaign in campaigns:
         nudges.release(campaign.public_id)
 
@@ -146,7 +149,8 @@ def _nudge_delivery() -> None:
 
 def _expire_claims() -> None:
     with transaction() as session:
-        outbox.expire(session)
+        expired = outbox.expire(session)
+    record.expired(expired)
 
 
 def _nudge_operations() -> None:

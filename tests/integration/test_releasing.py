@@ -109,7 +109,8 @@ def test_without_the_unique_constraint_a_step_goes_out_twice(new_campaign: NewCa
     without_conflict = str(releasing._RELEASE.text).replace("ON CONFLICT ON CONSTRAINT send_lead_step DO NOTHING", "")
 
     with transaction() as session:
-        session.connection().execute(text(without_conflict), {"campaign": campaign.number, "chunk": 10})
+        given = {"campaign": campaign.number, "chunk": 10, "accepted_at": None, "trace": None}
+        session.connection().execute(text(without_conflict), given)
 
     assert send_statuses(campaign.number) == {"queued": 6}
 

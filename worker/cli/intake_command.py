@@ -6,6 +6,7 @@ from types import FrameType
 
 from worker.cli.output import say
 from worker.embedded.signals import STOPPING
+from worker.observability import directory
 from worker.patience import stop_waiting
 
 
@@ -15,8 +16,11 @@ def intake() -> None:
     Any number may run, on any machine: one reads, the others stand by and take over within seconds.
     """
     from worker.intake import read_until  # noqa: PLC0415  # it loads Celery, which most commands have not to
+    from worker.observability import exposition  # noqa: PLC0415  # as above
 
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    if directory.shared() is None:  # else it counts with others, and one of them serves
+        exposition.serve_in_background()
     asked = _asked_to_stop()
     read_until(lambda: bool(asked))
     say("Stopped. What is in the stream stays there.")

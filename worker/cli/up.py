@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from domain.api_key import DEFAULT_SCOPES
 from worker.cli.output import say
 from worker.embedded.process import can_listen, listens, wait_until
-from worker.embedded.services import READY_WITHIN, doors, wait_until_workers_answer, workers
+from worker.embedded.services import READY_WITHIN, counting_in, doors, wait_until_workers_answer, workers
 from worker.embedded.stack import RunningStack, servers
 from worker.embedded.supervisor import Supervisor
 from worker.reports.overview import masked
@@ -24,7 +24,8 @@ def up() -> None:
     What dies is started again. Commands with the same ENROLL_DATA_DIR find the running stack.
     """
     with migrated_servers(settings()) as stack:
-        supervisor = Supervisor.of_programs(settings().data_dir, [*workers(), *doors()], say)
+        programs = counting_in(settings().data_dir / "metrics", [*workers(), *doors()])
+        supervisor = Supervisor.of_programs(settings().data_dir, programs, say)
         _check_port(settings())
         threading.Thread(target=_tell_when_ready, args=[stack], daemon=True).start()
         supervisor.run_until_signalled()

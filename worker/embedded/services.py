@@ -4,9 +4,12 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from worker.embedded.program import Program
+from worker.observability import directory
 
 _ENROLL = (sys.executable, "-m", "worker")
 _CELERY = (sys.executable, "-m", "celery", "-A", "worker")
@@ -25,6 +28,12 @@ def workers() -> list[Program]:
 def doors() -> list[Program]:
     """List the programs that take leads in, beside the queue itself."""
     return [Program(door, [*_ENROLL, door]) for door in ("api", "intake")]
+
+
+def counting_in(folder: Path, programs: Iterable[Program]) -> list[Program]:
+    """Let all of them count in one folder, made anew: so that the API's /metrics speaks for all."""
+    together = {directory.VARIABLE: str(directory.make_anew(folder))}
+    return [replace(program, environment={**program.environment, **together}) for program in programs]
 
 
 def wait_until_workers_answer(within: float) -> bool:

@@ -31,7 +31,7 @@ __all__ = ["AlreadyRunning", "RunningStack", "ServerFailed", "read_stack", "remo
 
 _FILE = "stack.json"
 _LOCK = "lock"
-_FOLDERS = ("logs", "run", "outbox")
+_FOLDERS = ("logs", "metrics", "run", "outbox")
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,17 @@
 `settle` and `release` are `domain.sequence` as set-based SQL; a property test holds them equal.
 """
 
+from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlmodel import Session
 
 from domain.job import BATCH_ROWS
+from worker.observability import record
 from worker.store import stages
+from worker.store.connection import after_commit
 from worker.store.lookups import only_by_index
 from worker.store.stages import Items
 
@@ -60,13 +64,19 @@ WITH due AS (
 ), released AS (
     UPDATE lead SET status = 'active', position = position + 1, due_at = NULL
     WHERE id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING id, position
+    RETURNING id, position, enrolled_at
 ), queued AS (
-    INSERT INTO send (campaign_id, lead_id, step)
-    SELECT :campaign, id, position FROM released ORDER BY id
+    INSERT INTO send (campaign_id, lead_id, step, accepted_at, trace)
+    SELECT
+        :campaign, id, position,
+        CASE WHEN position = 1 AND enrolled_at >= CAST(:accepted_at AS timestamptz) THEN :accepted_at END, :trace
+    FROM released ORDER BY id
     ON CONFLICT ON CONSTRAINT send_lead_step DO NOTHING
+    RETURNING 1
 )
-SELECT (SELECT count(*) FROM released), to_timestamp(avg(extract(epoch FROM due_at))) FROM due
+SELECT
+    (SELECT count(*) FROM released), (SELECT count(*) FROM queued),
+    to_timestamp(avg(extract(epoch FROM due_at))) FROM due
 """)
 
 
@@ -76,13 +86,22 @@ def settle(session: Session, campaign: int) -> int:
     return session.connection().execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
 
 
-def release(session: Session, campaign: int) -> int:
+class Origin(NamedTuple):
+    """Where the leads of a release come from: when the jobs just applied were accepted, and the trace they are in."""
+
+    accepted_at: datetime | None = None
+    trace: str | None = None
+
+
+def release(session: Session, campaign: int, origin: Origin = Origin()) -> int:  # noqa: B008  # it never changes
     """Queue the next step of leads that are due, if the campaign runs; give how many, `CHUNK` at most."""
     if not session.connection().execute(_RUNNING, {"campaign": campaign}).scalar_one():
         return 0
     only_by_index(session)
     began = monotonic()
-    released, due_since = session.connection().execute(_RELEASE, {"campaign": campaign, "chunk": CHUNK}).one()
+    which = {"campaign": campaign, "chunk": CHUNK, **origin._asdict()}
+    released, queued, due_since = session.connection().execute(_RELEASE, which).one()
     if released:
+        after_commit(session, record.released, began, released, queued, due_since)
         stages.add_up(session, "release", [Items(campaign, due_since, "done", released)], monotonic() - began)
     return released

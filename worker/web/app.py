@@ -9,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from worker.store.connection import engine
-from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, sources
+from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, metrics, sources
 from worker.web.body import LimitedBodies
 from worker.web.doors import Doors
 from worker.web.envelope import Envelope
@@ -36,6 +36,7 @@ def create_app() -> FastAPI:
     app.include_router(_v1())
     app.include_router(hooks.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     # The last one added is the outermost.
     app.add_middleware(LimitedBodies, streamed="/leads/import")
     app.add_middleware(Envelope)

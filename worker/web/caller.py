@@ -17,12 +17,12 @@ from worker.web.rate_limit import count_request
 _REMEMBERED_SECONDS = 5.0
 _REMEMBERED_KEYS = 10_000
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="sk_live_…", description="An API key: `enroll key create`.")
+bearer = HTTPBearer(auto_error=False, bearerFormat="sk_live_…", description="An API key: `enroll key create`.")
 _remembered: dict[bytes, tuple[float, ApiKey]] = {}
 
 
 async def caller(
-    request: Request, response: Response, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    request: Request, response: Response, given: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> ApiKey:
     """Give the good key that the request presents, or raise `AuthenticationFailed`."""
     if given is None:

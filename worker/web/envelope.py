@@ -2,6 +2,7 @@
 
 import re
 from contextvars import ContextVar
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worker.observability import record
 from worker.web.errors import answer_to
 
 _HEADER = "X-Request-Id"
@@ -31,7 +33,7 @@ class Envelope:
         given = Headers(scope=scope).get(_HEADER, "")
         identity = given if _is_id(given) else uuid4().hex
         request_id.set(identity)
-        answer = _Answer(send, identity)
+        answer, began = _Answer(send, identity), monotonic()
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
@@ -40,17 +42,26 @@ class Envelope:
             if answer.begun:
                 raise
             await answer_to(error)(scope, receive, answer.send)
+        finally:
+            record.answered(scope["method"], _route(scope), answer.status, monotonic() - began)
+
+
+def _route(scope: Scope) -> str:
+    """Give the pattern of the address: addresses themselves are without number."""
+    return getattr(scope.get("route"), "path", "none")
 
 
 class _Answer:
     def __init__(self, send: Send, identity: str) -> None:
         self.begun = False
+        self.status = 0
         self._send = send
         self._identity = identity
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
+            self.status = message["status"]
             headers: Any = MutableHeaders(scope=message)
             headers[_HEADER] = self._identity
             headers.setdefault("X-Content-Type-Options", "nosniff")

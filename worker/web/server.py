@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from worker.embedded import signals
+from worker.observability import exposition
 from worker.web.app import create_app
 from worker.web.doors import Doors
 
@@ -30,6 +31,7 @@ class _Server(uvicorn.Server):
 def serve(host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     app = create_app()
+    exposition.serve_in_background()
     config = uvicorn.Config(
         app,
         host=host,

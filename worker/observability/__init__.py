@@ -1,0 +1,1 @@
+"""What the programs tell about themselves: metrics, logs, traces; and the rules and the dashboard that read them."""
