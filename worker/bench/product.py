@@ -16,7 +16,7 @@ from worker.store.workspaces import DEFAULT_WORKSPACE
 _LOOK_EVERY_SECONDS = 0.003
 _WITHIN_SECONDS = 600.0
 _JOBS_A_COMMIT = 20
-_WARM_UP_CAMPAIGNS, _WARM_UP_LEADS = 6, 2_000
+_WARM_UP_CAMPAIGNS, _WARM_UP_LEADS = 6, 500
 
 _STEPS = [SequenceStep(subject="Hi {{firstName|there}}", body_html="<p>At {{company|work}}, {{useCase}}?</p>")]
 
