@@ -35,7 +35,7 @@ _GAUGES = {
     "snapshot_timestamp_seconds": "When the gauges were read from PostgreSQL.",
 }
 
-_AGAIN_SECONDS = 5.0
+_AGAIN_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 

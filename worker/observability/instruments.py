@@ -5,16 +5,21 @@ processes that died count on. There is no gauge of a process: gauges are read fr
 Labels have few values, known beforehand; those that alerts compare with 0 are there from the start.
 """
 
-from typing import get_args
+from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
 
 from domain.stage import BANDS, STAGES
+from worker.observability import directory
 from worker.observability.labels import ErrorClass, Outcome, RowOutcome, SendOutcome
 from worker.settings import settings
 
 disable_created_metrics()
+# The library looks at the variable when it is imported, which may have been before we knew: Flower, where it is
+# installed, is loaded by every `celery` command, and loads the library.
+if directory.shared():
+    values.ValueClass = cast("Any", values).MultiProcessValue()
 
 registry = CollectorRegistry()
 

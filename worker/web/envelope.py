@@ -14,6 +14,7 @@ from worker.observability import record
 from worker.web.errors import answer_to
 
 _HEADER = "X-Request-Id"
+_PREFIX = "/v1/"
 _is_id = re.compile(r"[!-~]{1,128}").fullmatch
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -48,7 +49,10 @@ class Envelope:
 
 def _route(scope: Scope) -> str:
     """Give the pattern of the address: addresses themselves are without number."""
-    return getattr(scope.get("route"), "path", "none")
+    pattern: str = getattr(scope.get("route"), "path", "none")
+    # FastAPI may leave out the prefix under which the route's router was included.
+    is_short = scope["path"].startswith(_PREFIX) and pattern.startswith("/") and not pattern.startswith(_PREFIX)
+    return _PREFIX[:-1] + pattern if is_short else pattern
 
 
 class _Answer:
