@@ -15,7 +15,8 @@ the look finds no flag and nudges anew. So a queue holds at most one nudge a cam
 
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from worker.background_nudges import BackgroundNudges
 from worker.endpoints import redis_url
 
 APPLY = "leads.apply"
@@ -106,7 +108,20 @@ def _redis(process: int) -> Redis:
     )
 
 
-def _nudge(task: str, campaign_id: str | None) -> None:
+@contextmanager
+def sent_in_background() -> Generator[None]:
+    """Have nudges sent by a thread while the context lasts, so that nobody waits for them."""
+    global _nudge  # noqa: PLW0603  # how nudges are sent is the process's, as its connections are
+    background = BackgroundNudges(_nudge_now)
+    with background.running():
+        _nudge = background
+        try:
+            yield
+        finally:
+            _nudge = _nudge_now
+
+
+def _nudge_now(task: str, campaign_id: str | None) -> None:
     from worker.celery import app  # noqa: PLC0415  # the app's settings are read only when it is used
 
     flag = _flag(task, campaign_id)
@@ -132,3 +147,6 @@ def _send(task: str, kwargs: dict[str, Any]) -> None:
 
 def _flag(task: str, campaign_id: str | None) -> str:
     return f"enrollment:nudged:{task}:{campaign_id or _EVERYTHING}"
+
+
+_nudge: Callable[[str, str | None], None] = _nudge_now

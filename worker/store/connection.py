@@ -9,11 +9,16 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache
+from time import monotonic
 from typing import Any, cast
 
 from psycopg import Connection as PsycopgConnection
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from psycopg import Error as PsycopgError
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel import Session
 
 from worker.endpoints import database_url
@@ -27,16 +32,22 @@ _CONNECT = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "prepare_threshold": None,
+    "autocommit": True,
 }
 
-# A frozen worker loses its transaction, and with it its lane, after 15 s.
-_PROMISES = text(
-    "SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),"
+# In one go, because each round trip is paid by every move: that took a fifth off a transaction of one statement. A
+# frozen worker loses its transaction, and with it its lane, after 15 s.
+_BEGIN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED;"
+    " SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),"
     " set_config('statement_timeout', '60s', true),"
     " set_config('idle_in_transaction_session_timeout', '15s', true),"
     " set_config('tcp_keepalives_idle', '5', true), set_config('tcp_keepalives_interval', '2', true),"
     " set_config('tcp_keepalives_count', '3', true), set_config('tcp_user_timeout', '10s', true)"
 )
+
+# A connection that was in use a moment ago is taken to be alive.
+_TRUSTED_SECONDS = 1.0
 
 
 def engine() -> Engine:
@@ -69,18 +80,26 @@ def _engine(process: int) -> Engine:
     del process  # only the key: connections must not be shared across a fork
     url = make_url(database_url()).set(drivername="postgresql+psycopg")
     # A worker's process uses one connection at a time; the API has up to 40 threads.
-    made = create_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        connect_args=_CONNECT,
-        pool_pre_ping=True,
-        max_overflow=35,
-        pool_timeout=5,
-        hide_parameters=True,
-    )
-    event.listen(made, "begin", _promise)
+    made = create_engine(url, connect_args=_CONNECT, max_overflow=35, pool_timeout=5, hide_parameters=True)
+    event.listen(made, "checkin", _note_use)
+    event.listen(made, "checkout", _demand_life)
+    event.listen(made, "begin", _begin)
     return made
 
 
-def _promise(connection: Connection) -> None:
-    connection.execute(_PROMISES)
+def _note_use(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = monotonic()
+
+
+def _demand_life(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """Have the pool make another connection when this one, unused for a while, does not answer."""
+    if monotonic() - record.info.get("used_at", monotonic()) > _TRUSTED_SECONDS:
+        try:
+            cast("PsycopgConnection[Any]", connection).execute("")
+        except PsycopgError as error:
+            raise DisconnectionError from error
+
+
+def _begin(connection: Connection) -> None:
+    """Begin by ourselves: the driver is in autocommit, so it begins nothing."""
+    connection.exec_driver_sql(_BEGIN, execution_options={"no_parameters": True})

@@ -8,12 +8,14 @@ from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
+from worker import nudges
 from worker.store.connection import engine
 from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, metrics, sources
 from worker.web.body import LimitedBodies
 from worker.web.doors import Doors
 from worker.web.envelope import Envelope
 from worker.web.openapi import document
+from worker.web.shortcut import BulkShortcut
 
 _DESCRIPTION = """
 Push leads into campaigns in bulk. Each accepted request is a job: committed before the answer, applied once and in
@@ -38,6 +40,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     # The last one added is the outermost.
+    app.add_middleware(BulkShortcut)
     app.add_middleware(LimitedBodies, streamed="/leads/import")
     app.add_middleware(Envelope)
     return app
@@ -53,7 +56,8 @@ def _v1() -> APIRouter:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.doors = doors = Doors()
-    async with doors.waiting.open():
-        yield
+    with nudges.sent_in_background():
+        async with doors.waiting.open():
+            yield
     await run_in_threadpool(doors.imports.close)
     await run_in_threadpool(lambda: engine().dispose())

@@ -66,11 +66,17 @@ async def bulk_upsert(request: Request, campaign_id: str, key: LeadsWriter, *, d
     202 with the job's address. Either way the job is committed before the answer. `Idempotency-Key`: the same key and
     the same request give the same job. A bad row never fails its neighbours: it comes back in `errors`.
     """
+    if dry:
+        demand_plain_json(request)
+        return await run_in_threadpool(_dry_run, campaign_id, await request.body(), key)
+    return await upsert(request, campaign_id, key)
+
+
+async def upsert(request: Request, campaign_id: str, key: ApiKey) -> Response:
+    """Serve a bulk upsert of a key that may do it."""
     demand_plain_json(request)
     seconds, used_key = seconds_to_wait(request), idempotency_key(request)
     body = await request.body()
-    if dry:
-        return await run_in_threadpool(_dry_run, campaign_id, body, key)
     doors = doors_of(request)
     await doors.backlog.check(key.workspace)
     ledger_request = await _off_the_loop_if_large(

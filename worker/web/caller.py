@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import ApiKey, Scope, demand, digest_of
@@ -25,12 +26,24 @@ async def caller(
     request: Request, response: Response, given: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> ApiKey:
     """Give the good key that the request presents, or raise `AuthenticationFailed`."""
-    if given is None:
-        raise AuthenticationFailed
-    key = await key_of(given.credentials)
-    request.state.rate_limit_headers = await count_request(key)
+    key = await caller_of(request, given and given.credentials)
     response.headers.update(request.state.rate_limit_headers)
     return key
+
+
+async def caller_of(request: Request, token: str | None) -> ApiKey:
+    """Give the good key behind the token that came with a request; the request is counted."""
+    if token is None:
+        raise AuthenticationFailed
+    key = await key_of(token)
+    request.state.rate_limit_headers = await count_request(key)
+    return key
+
+
+def token_in(request: Request) -> str | None:
+    """Give the token of a request as `HTTPBearer` reads it."""
+    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+    return token if scheme.lower() == "bearer" and token else None
 
 
 async def key_of(token: str) -> ApiKey:

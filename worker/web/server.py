@@ -1,5 +1,6 @@
 """The server around the app: finishes what is in progress when it is asked to stop."""
 
+import sys
 from types import FrameType
 
 import uvicorn
@@ -11,6 +12,10 @@ from worker.web.app import create_app
 from worker.web.doors import Doors
 
 _STOPS_WITHIN_SECONDS = 6
+
+# Threads that commit wait for the interpreter after each answer of PostgreSQL, by default until the event loop has had
+# it for 5 ms: single leads came in at 260 a second, and at 630 like this.
+_SWITCH_SECONDS = 0.0005
 
 
 class _Server(uvicorn.Server):
@@ -30,6 +35,7 @@ class _Server(uvicorn.Server):
 
 def serve(host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     app = create_app()
     exposition.serve_in_background()
     config = uvicorn.Config(
