@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from worker import nudges
+from worker.ops.router import serve_ops
 from worker.store.connection import engine
 from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, metrics, sources
 from worker.web.body import LimitedBodies
@@ -39,6 +40,7 @@ def create_app() -> FastAPI:
     app.include_router(hooks.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    serve_ops(app)
     # The last one added is the outermost.
     app.add_middleware(BulkShortcut)
     app.add_middleware(LimitedBodies, streamed="/leads/import")

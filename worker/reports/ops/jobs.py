@@ -17,7 +17,10 @@ from worker.store.operating import Plan
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs. `failing`: accepted, and tried in vain at least once. `kind`: the id of a kind of failure."""
+    """Which jobs. `failing`: accepted, and tried in vain at least once. `kind`: the id of a kind of failure.
+
+    `numbers`: these very ones.
+    """
 
     status: JobStatus | None = None
     failing: bool = False
@@ -27,6 +30,7 @@ class JobFilter:
     attempts: int | None = None
     minutes: int | None = None
     key: str | None = None
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def _where(session: Session, workspace: int | None, wanted: JobFilter) -> Where:
         when(wanted.campaign, "job.campaign_id = :campaign", campaign=_campaign(wanted.campaign)),
         when(wanted.attempts, "job.attempts >= :attempts", attempts=wanted.attempts),
         when(wanted.minutes, "job.created_at > now() - :minutes * interval '1 minute'", minutes=wanted.minutes),
+        when(wanted.numbers, "job.id = ANY(:numbers)", numbers=list(wanted.numbers)),
         when(wanted.key, _OF_KEY, key=wanted.key),
         _of_kind(session, workspace, wanted),
     )

@@ -1,0 +1,74 @@
+"""Campaigns, one campaign, and one of its leads."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from worker.ops.deeds import audited, demand_why
+from worker.ops.door import Acting, Looking
+from worker.ops.pages import PageRoute, go, page
+from worker.reports.leads import read_lead
+from worker.reports.ops.audit import audit_lines
+from worker.reports.ops.campaigns import add_up, find_campaign, list_campaigns, list_leads
+from worker.reports.ops.jobs import JobFilter, count_jobs
+from worker.reports.ops.snapshot import in_time, snapshot
+from worker.store import campaigns
+
+router = APIRouter(prefix="/campaigns", route_class=PageRoute)
+
+Before = Annotated[int | None, Query(ge=1)]
+Status = Literal["", "draft", "running", "paused"]
+
+
+@router.get("")
+def list_(request: Request, visit: Looking, status: Status = "", before: Before = None) -> HTMLResponse:
+    """List campaigns."""
+    with snapshot() as session:
+        found = list_campaigns(session, visit.workspace, status or None, before)
+    return page(request, visit, "campaigns.html", "campaigns", campaigns=found, status_wanted=status)
+
+
+@router.get("/{campaign_id}")
+def show(request: Request, visit: Looking, campaign_id: str, place: str = "", before: Before = None) -> HTMLResponse:
+    """Show one: the line that adds up, and its leads at a place."""
+    with snapshot() as session:
+        found = find_campaign(session, campaign_id, visit.workspace)
+        line = in_time(session, lambda: add_up(session, found.number))
+        leads = in_time(session, lambda: list_leads(session, found.number, place, before))
+        jobs = in_time(
+            session, lambda: count_jobs(session, visit.workspace, JobFilter(status="accepted", campaign=found.id))
+        )
+        lines = audit_lines(session, None, 20, target=found.id)
+    shown = {"campaign": found, "line": line, "leads": leads, "place": place, "jobs": jobs, "lines": lines}
+    return page(request, visit, "campaign.html", "campaigns", **shown)
+
+
+@router.get("/{campaign_id}/leads/{lead}")
+def show_lead(request: Request, visit: Looking, campaign_id: str, lead: str) -> HTMLResponse:
+    """Show a lead and its sends."""
+    found = read_lead(campaign_id, lead, visit.workspace)
+    return page(request, visit, "lead.html", "campaigns", lead=found, campaign_id=campaign_id)
+
+
+@router.post("/{campaign_id}/start")
+def start(visit: Acting, campaign_id: str) -> Response:
+    """Start a draft, or go on with what is paused."""
+    with audited(visit, "campaign.start", campaign_id) as (session, line):
+        campaign = campaigns.lock_campaign(session, campaign_id, visit.workspace)
+        line.workspace, line.before = campaign.workspace_number, campaign.status
+        campaigns.start(session, campaign)
+        line.after = campaign.status
+    return go(visit.given("back") or f"/ops/campaigns/{campaign_id}", "started")
+
+
+@router.post("/{campaign_id}/pause")
+def pause(visit: Acting, campaign_id: str) -> Response:
+    """Pause a running campaign."""
+    with audited(visit, "campaign.pause", campaign_id) as (session, line):
+        line.why = demand_why(visit)
+        campaign = campaigns.lock_campaign(session, campaign_id, visit.workspace)
+        line.workspace, line.before = campaign.workspace_number, campaign.status
+        campaigns.pause(session, campaign)
+        line.after = campaign.status
+    return go(visit.given("back") or f"/ops/campaigns/{campaign_id}", "paused")

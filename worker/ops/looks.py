@@ -1,0 +1,105 @@
+"""How things look: numbers, ages, times, and personal data, in templates."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import inf
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from domain.masking import mask
+from worker.reports.ops.snapshot import COUNTED_TO
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_NOTHING = "–"  # noqa: RUF001  # a dash, meant as one
+
+
+def number(count: float | None, bound: int = COUNTED_TO) -> str:
+    """Show a count; `100,000+` where it was counted no further."""
+    if count is None:
+        return "unknown"
+    return f"{bound:,}+" if count > bound else f"{count:,.0f}"
+
+
+def age(seconds: float | None) -> str:
+    """Show how long something has been, in its two greatest units."""
+    if seconds is None:
+        return _NOTHING
+    if seconds < 10:  # noqa: PLR2004  # tenths are of interest below
+        return f"{seconds:.1f} s"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    whole = int(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s" if whole < 10 * _MINUTE else f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def at_most(seconds: float | None) -> str:
+    """Show the upper bound of a band of time."""
+    if seconds is None:
+        return _NOTHING
+    return "> 30 min" if seconds == inf else f"≤ {seconds:g} s"
+
+
+def rate(per_minute: float) -> str:
+    """Show how many a minute."""
+    return f"{per_minute:,.1f}" if 0 < per_minute < 10 else f"{per_minute:,.0f}"  # noqa: PLR2004  # as above
+
+
+def when(time: datetime | None) -> str:
+    """Show a time in UTC."""
+    return _NOTHING if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def since(time: datetime | None) -> str:
+    """Show how long ago something was."""
+    return _NOTHING if time is None else f"{age(max((datetime.now(UTC) - time).total_seconds(), 0))} ago"
+
+
+def address(path: str, **query: object) -> str:
+    """Make an address with those parts of a query that say something."""
+    asked = {name: value for name, value in query.items() if value not in {None, "", False}}
+    return f"{path}?{urlencode(asked)}" if asked else path
+
+
+@pass_context
+def personal(context: Context, value: object) -> str:
+    """Show a value of a lead, masked unless whoever looks has asked to see it."""
+    return ("" if value is None else str(value)) if context["unmasked"] else mask(value)
+
+
+@pass_context
+def prose(context: Context, value: object) -> str:
+    """Show a sentence that may quote a lead."""
+    return ("" if value is None else str(value)) if context["unmasked"] else mask(value, prose=True)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("worker.ops"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown: Mapping[str, Any] = {
+        "number": number,
+        "age": age,
+        "at_most": at_most,
+        "rate": rate,
+        "when": when,
+        "since": since,
+        "personal": personal,
+        "prose": prose,
+    }
+    made.filters.update(shown)
+    made.globals.update({"address": address})
+    return made
+
+
+templates = _environment()
