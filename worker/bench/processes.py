@@ -11,6 +11,11 @@ _LOOK_EVERY_SECONDS = 0.25
 _PPID, _FIRST_TIME, _LAST_TIME = 1, 11, 15
 
 
+def can_be_seen() -> bool:
+    """Whether this machine tells what its processes take."""
+    return _PROC.is_dir()
+
+
 class Watch:
     """The most memory that each watched program took so far, in MB of 10^6 bytes.
 

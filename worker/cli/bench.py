@@ -15,9 +15,18 @@ Only = Annotated[str | None, typer.Option(metavar="NAMES", help="Only these, by 
 Rounds = Annotated[int, typer.Option(min=1, help="How often each is measured.")]
 Scale = Annotated[float, typer.Option(min=0.001, max=10, help="How much work a measure is, against the usual.")]
 Quick = Annotated[bool, typer.Option("--quick", help="One round at a twentieth: to see that it works.")]
+
+
+def _url(given: str | None) -> str | None:
+    if given is not None and not given.startswith(("postgresql://", "postgres://")):
+        raise typer.BadParameter("must start with postgresql://")
+    return given
+
+
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
+        callback=_url,
         metavar="URL",
         help="Measure this PostgreSQL instead of an embedded one. Two databases are made in it, and dropped.",
     ),

@@ -15,7 +15,7 @@ from worker.bench.csv_of_leads import parts, write_csv
 from worker.bench.database import Connection, connected, empty, tidy
 from worker.bench.figures import Fact, Figure, Round, Sizes, in_turn, speed_of
 from worker.bench.place import Place
-from worker.bench.processes import Watch, watching
+from worker.bench.processes import Watch, can_be_seen, watching
 from worker.bench.programs import ENROLLING, MeasureFailed, api, celery_worker
 from worker.bench.references.copy_loop import CopyLoop, lines_of
 from worker.store.api_keys import create_key
@@ -73,7 +73,7 @@ def peaks(place: Place, sizes: Sizes, _: AbstractSet[str]) -> Generator[Round]:
     ):
         watch.add("worker", worker)
         watch.add("api", api_pid)
-        yield lambda number: [] if number else _peaks(place, ours, watch, port)
+        yield lambda number: [] if number or not can_be_seen() else _peaks(place, ours, watch, port)
 
 
 def _peaks(place: Place, ours: Connection, watch: Watch, port: int) -> Iterator[Fact]:

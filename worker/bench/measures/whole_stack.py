@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 
 from worker.bench.figures import Fact, Round, Sizes
 from worker.bench.place import Place
-from worker.bench.processes import processor_seconds
+from worker.bench.processes import can_be_seen, processor_seconds
 from worker.bench.programs import MeasureFailed
 from worker.embedded.process import free_port
 from worker.embedded.stack import remove_data
@@ -28,7 +28,7 @@ _Process = subprocess.Popen[str]
 @contextmanager
 def whole_stack(place: Place, sizes: Sizes, wanted: AbstractSet[str]) -> Generator[Round]:
     """Start it in a folder of its own, anew each round; the first time, watch it do nothing."""
-    idle_seconds = sizes.idle_seconds if "idle_cpu_percent" in wanted else 0
+    idle_seconds = sizes.idle_seconds if "idle_cpu_percent" in wanted and can_be_seen() else 0
     yield lambda number: _start(place.folder / "up", 0 if number else idle_seconds)
 
 
