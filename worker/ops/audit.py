@@ -28,9 +28,10 @@ def list_(
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> HTMLResponse:
     """List what people did."""
-    which = {"action": action or None, "target": target or None, "before": before}
     with snapshot() as session:
-        found = audit_lines(session, visit.workspace, _SHOWN, **which)
+        found = audit_lines(
+            session, visit.workspace, _SHOWN, action=action or None, target=target or None, before=before
+        )
     older = found[-1].number if len(found) == _SHOWN else None
     shown = {"lines": found, "older": older, "action": action, "target": target}
     return page(request, visit, "audit.html", "audit", **shown)

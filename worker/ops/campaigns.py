@@ -10,12 +10,20 @@ from worker.ops.door import Acting, Looking
 from worker.ops.pages import PageRoute, go, page
 from worker.reports.leads import read_lead
 from worker.reports.ops.audit import audit_lines
-from worker.reports.ops.campaigns import add_up, find_campaign, list_campaigns, list_leads
+from worker.reports.ops.campaigns import (
+    WaitingPlace,
+    add_up,
+    find_campaign,
+    list_campaigns,
+    list_leads,
+    list_waiting_leads,
+)
 from worker.reports.ops.jobs import JobFilter, count_jobs
 from worker.reports.ops.snapshot import in_time, snapshot
 from worker.store import campaigns
 
 router = APIRouter(prefix="/campaigns", route_class=PageRoute)
+leads_router = APIRouter(prefix="/leads", route_class=PageRoute)
 
 Before = Annotated[int | None, Query(ge=1)]
 Status = Literal["", "draft", "running", "paused"]
@@ -27,6 +35,14 @@ def list_(request: Request, visit: Looking, status: Status = "", before: Before 
     with snapshot() as session:
         found = list_campaigns(session, visit.workspace, status or None, before)
     return page(request, visit, "campaigns.html", "campaigns", campaigns=found, status_wanted=status)
+
+
+@leads_router.get("")
+def list_leads_of_all(request: Request, visit: Looking, place: WaitingPlace, before: Before = None) -> HTMLResponse:
+    """List the leads of all campaigns that wait to be released."""
+    with snapshot() as session:
+        found = list_waiting_leads(session, visit.workspace, place, before)
+    return page(request, visit, "leads.html", "campaigns", leads=found, place=place)
 
 
 @router.get("/{campaign_id}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
@@ -98,7 +98,7 @@ def _environment() -> Environment:
         "prose": prose,
     }
     made.filters.update(shown)
-    made.globals.update({"address": address})
+    cast("dict[str, Any]", made.globals)["address"] = address
     return made
 
 

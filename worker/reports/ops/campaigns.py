@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -37,9 +37,16 @@ PLACES: dict[str, str] = {
 }
 PLACES["unaccounted"] = " AND ".join(f"({condition}) IS NOT TRUE" for condition in PLACES.values())
 
+WaitingPlace = Literal["due", "scheduled", "paused"]
+_WAITING: dict[WaitingPlace, str] = {
+    "due": PLACES["due"],
+    "scheduled": PLACES["scheduled"],
+    "paused": "lead.due_at <= now() AND campaign.status = 'paused'",
+}
+
 _LEADS = Source(
     select="lead.created_at, lead.email, lead.first_name, lead.company, lead.status, lead.position, lead.due_at,"
-    " lead.stop_reason",
+    " lead.stop_reason, lead.campaign_id, campaign.name, campaign.created_at AS campaign_created_at",
     tables="lead JOIN campaign ON campaign.id = lead.campaign_id",
     number="lead.id",
 )
@@ -107,6 +114,8 @@ class LeadLine:
     """A lead in a list: personal, to be masked."""
 
     id: str
+    campaign_id: str
+    campaign: str
     email: str
     first_name: str | None
     company: str | None
@@ -164,6 +173,17 @@ def list_leads(session: Session, number: int, place: str | None, before: int | N
     return listing(session, _LEADS, where, _lead_line, before)
 
 
+def list_waiting_leads(
+    session: Session, workspace: int | None, place: WaitingPlace, before: int | None = None
+) -> Listing[LeadLine]:
+    """List the leads of all campaigns that wait to be released, as the first screen counts them."""
+    where = Where.all_of(
+        (_WAITING[place], {}),
+        when(workspace is not None, "campaign.workspace_id = :workspace", workspace=workspace),
+    )
+    return listing(session, _LEADS, where, _lead_line, before)
+
+
 def _campaign_line(row: Any) -> CampaignLine:
     return CampaignLine(
         id=public_id("camp", row.number, row.created_at),
@@ -180,6 +200,8 @@ def _campaign_line(row: Any) -> CampaignLine:
 def _lead_line(row: Any) -> LeadLine:
     return LeadLine(
         id=public_id("lead", row.number, row.created_at),
+        campaign_id=public_id("camp", row.campaign_id, row.campaign_created_at),
+        campaign=row.name,
         email=row.email,
         first_name=row.first_name,
         company=row.company,

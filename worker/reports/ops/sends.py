@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlmodel import Session
 
@@ -14,12 +14,23 @@ from worker.reports.ops.failures import Sort, messages_of
 from worker.reports.ops.listing import Condition, Listing, Source, Where, listing, when
 from worker.store.operating import Plan
 
+Queue = Literal["due", "later", "held", "claimed"]
+_QUEUED: dict[Queue, str] = {
+    "due": "send.status = 'queued' AND send.held_until <= now() AND campaign.status = 'running'",
+    "later": "send.status = 'queued' AND send.held_until > now() AND send.claim_token IS NULL"
+    " AND campaign.status = 'running'",
+    "held": "send.status = 'queued' AND campaign.status = 'paused'",
+    "claimed": "(send.status = 'sending' OR send.status = 'queued' AND send.held_until > now()"
+    " AND send.claim_token IS NOT NULL)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SendFilter:
-    """Which sends. `numbers`: these very ones."""
+    """Which sends. `queue`: which of the queued ones, as the first screen counts them. `numbers`: these very ones."""
 
     status: SendStatus | None = None
+    queue: Queue | None = None
     campaign: str | None = None
     sort: Sort | None = None
     kind: str | None = None
@@ -76,6 +87,7 @@ def _where(session: Session, workspace: int | None, wanted: SendFilter) -> Where
     return Where.all_of(
         when(workspace is not None, "campaign.workspace_id = :workspace", workspace=workspace),
         when(wanted.status, "send.status = :status", status=wanted.status),
+        when(wanted.queue, _QUEUED.get(wanted.queue or "due", "")),
         when(wanted.campaign, "send.campaign_id = :campaign", campaign=_campaign(wanted.campaign)),
         when(wanted.numbers, "send.id = ANY(:numbers)", numbers=list(wanted.numbers)),
         _of_kind(session, workspace, wanted),
