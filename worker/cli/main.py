@@ -13,6 +13,7 @@ from worker.cli.failures import Commands
 from worker.cli.importing import import_file
 from worker.cli.intake_command import intake
 from worker.cli.migrate import migrate
+from worker.cli.monitoring import alerts, dashboard
 from worker.cli.status import status
 from worker.cli.up import up
 
@@ -32,6 +33,8 @@ app.command()(demo)
 app.command()(bench)
 app.command()(migrate)
 app.command()(status)
+app.command()(alerts)
+app.command()(dashboard)
 app.add_typer(workspace.app, name="workspace")
 app.add_typer(key.app, name="key")
 app.add_typer(campaign.app, name="campaign")

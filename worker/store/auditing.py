@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlmodel import Session
 
+from worker.observability import record
+from worker.store.connection import after_commit
 from worker.store.trouble import storable
 
 _WRITE = text("""
@@ -29,3 +31,4 @@ def write(session: Session, workspace: int, who: str, deed: Deed) -> None:
     """Write one line."""
     row = {name: storable(getattr(deed, name)) for name in ("action", "target", "why", "before", "after", "result")}
     session.connection().execute(_WRITE, {"workspace": workspace, "who": storable(who), **row})
+    after_commit(session, record.operator_acted, deed.action, deed.result.partition(":")[0])
