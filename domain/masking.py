@@ -3,7 +3,7 @@
 import re
 
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;@]+@[^\s<>\"'(),:;@]+")
-_PHONE = re.compile(r"(?<![\w.:-])\+?\d[\d ()/-]{6,}\d(?![\w:-])")
+_PHONE = re.compile(r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d)\+?\d[\d ()/-]{6,}\d(?![\w:-])")
 _HIDDEN = "•••"
 
 

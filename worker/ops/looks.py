@@ -27,16 +27,20 @@ def age(seconds: float | None) -> str:
     """Show how long something has been, in its two greatest units."""
     if seconds is None:
         return _NOTHING
-    if seconds < 10:  # noqa: PLR2004  # tenths are of interest below
-        return f"{seconds:.1f} s"
     if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
+        return _short(seconds)
     whole = int(seconds)
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s" if whole < 10 * _MINUTE else f"{whole // _MINUTE} min"
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def _short(seconds: float) -> str:
+    if 0 < seconds < 1:
+        return f"{max(seconds * 1_000, 1):.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004  # tenths are of interest below
 
 
 def at_most(seconds: float | None) -> str:

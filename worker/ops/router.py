@@ -7,10 +7,12 @@ from starlette.staticfiles import StaticFiles
 
 from worker.ops import audit, campaigns, failures, jobs, now, operations, sends, sessions, sources, workers
 
+_SCREENS = (now, sessions, jobs, failures, campaigns, workers, sources, sends, operations, audit)
+ROUTERS = (*(screen.router for screen in _SCREENS), campaigns.leads_router)
+
 
 def serve_ops(app: FastAPI) -> None:
     """Let the app serve `/ops`."""
-    for screen in (now, sessions, jobs, failures, campaigns, workers, sources, sends, operations, audit):
-        app.include_router(screen.router, prefix="/ops", include_in_schema=False)
-    app.include_router(campaigns.leads_router, prefix="/ops", include_in_schema=False)
     app.mount("/ops/static", StaticFiles(directory=str(files("worker.ops") / "static")), name="ops-static")
+    for router in ROUTERS:
+        app.include_router(router, prefix="/ops", include_in_schema=False)
