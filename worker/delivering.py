@@ -12,7 +12,7 @@ from sqlmodel import Session
 from domain.personalization import render_html, render_subject, render_text
 from domain.plain_text import plain_text
 from worker import nudges
-from worker.observability import record
+from worker.observability import context, record
 from worker.observability.labels import ErrorClass, SendOutcome
 from worker.patience import until_done
 from worker.settings import settings
@@ -129,6 +129,7 @@ def _hand_over(transport: Transport, send: ClaimedSend, *, if_unexpected: Fate) 
     except TransportUnavailable as trouble:
         return Outcome(Fate.TRANSPORT_UNAVAILABLE, str(trouble))
     except Exception as error:  # noqa: BLE001  # a transport may fail in any way; none may hold up the others
+        context.about(campaign_id=send.campaign.public_id)
         log.error("send %s could not be handed over: %s", send.send_id, where_and_what(error))
         return Outcome(fate_of_an_error, f"{type(error).__name__}: {error}")
     return Outcome(Fate.SENT)

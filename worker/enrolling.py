@@ -13,17 +13,19 @@ from sqlmodel import Session
 
 from domain.job import BATCH_JOBS, Waiting, is_exhausted, next_batch
 from worker import nudges
-from worker.observability import record
+from worker.observability import context, record
 from worker.observability.error_classes import class_of
 from worker.patience import until_done
 from worker.settings import settings
 from worker.store import attempts, lane, ledger, merging, releasing
-from worker.store.applied import read_applied
+from worker.store.applied import job_ids, read_applied
 from worker.store.connection import after_commit, transaction
 from worker.store.releasing import Origin
-from worker.store.trouble import is_store_trouble, reason_of
+from worker.store.trouble import is_store_trouble
+from worker.telemetry import where_and_what
 
 TURN_SECONDS = 2.0
+_NAMED_JOBS = 10
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class _Attempt:
     def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Origin:
         if is_exhausted(batch[0], settings().max_attempts):
             attempts.bury(session, batch[0].number)
-            after_commit(session, record.died, "apply")
+            after_commit(session, _tell_of_death, batch[0].number)
             return Origin()
         numbers = [job.number for job in batch]
         attempts.count_attempt(numbers)
@@ -108,8 +110,22 @@ class _Attempt:
             if numbers:
                 until_done(lambda: attempts.take_attempt_back(numbers), even_when_stopping=True)
             raise error
-        log.error("jobs %s could not be applied: %s", numbers, reason_of(error))
+        _tell_of_failure(numbers, error)
         until_done(lambda: attempts.note_failure(numbers, error, monotonic() - self._began))
+
+
+def _tell_of_failure(numbers: Sequence[int], error: Exception) -> None:
+    ids = until_done(lambda: job_ids(numbers))
+    named = " ".join(ids[:_NAMED_JOBS])
+    with context.about_one_job(ids[0] if len(ids) == 1 else ""):
+        log.error("%d jobs could not be applied (%s): %s", len(ids), named, where_and_what(error))
+
+
+def _tell_of_death(number: int) -> None:
+    record.died("apply")
+    for job_id in job_ids([number]):
+        with context.about_one_job(job_id):
+            log.error("the job is dead: `enroll job show %s` says why", job_id)
 
 
 def _release_chunk(campaign: int, origin: Origin) -> Move:

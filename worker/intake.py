@@ -27,6 +27,7 @@ from domain.errors import InvalidRequest, Refusal
 from domain.job import IdempotencyKey
 from worker import dead_letters, stream_lock
 from worker.messages import read_bulk_upsert
+from worker.observability import context
 from worker.patience import WorkerStopping, until_done
 from worker.settings import settings
 from worker.store import ledger
@@ -74,6 +75,7 @@ def _make_jobs(entries: Sequence[Entry]) -> None:
     for entry, request in zip(entries, judged, strict=True):
         reason = next(accepted) if isinstance(request, ledger.Request) else request
         if reason is not None:
+            context.begin(entry.id)
             dead_letters.bury(reason, _shown(entry))
 
 

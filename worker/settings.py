@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     # Where a program serves /metrics without a key; none: nowhere. 0: on a free port, which it logs.
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     metrics_host: str = "127.0.0.1"
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def effective_transport_url(self) -> str:

@@ -1,18 +1,33 @@
 """What a worker does when it starts and when it is to stop."""
 
+import logging
 from typing import Any, cast
 
 from celery import signals
+from celery.utils.nodenames import node_format
 
 from worker import heartbeat
-from worker.identity import be_called
-from worker.observability import directory
+from worker.identity import be_called, process_name
+from worker.observability import context, directory, logs
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
 from worker.transport import check_mail_settings
 
 _signals = cast("Any", signals)
 _served: list[bool] = []
+
+
+@_signals.setup_logging.connect
+def write_the_log_as_everywhere(loglevel: int | str | None = None, logfile: str | None = None, **_: Any) -> None:
+    """Let Celery's loggers write in the format of all our programs."""
+    level = loglevel if isinstance(loglevel, int) else logging.getLevelNamesMapping().get(loglevel or "", logging.INFO)
+    logs.configure(level, node_format(logfile, process_name()) if logfile else None)
+
+
+@_signals.task_prerun.connect
+def begin_to_log_about_it(task_id: str, **_: Any) -> None:
+    """Let the lines of a task say which message it is, and nothing of the last."""
+    context.begin(task_id)
 
 
 @_signals.celeryd_init.connect

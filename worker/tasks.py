@@ -21,7 +21,7 @@ from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
 from worker.maintaining import operate_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
-from worker.observability import record
+from worker.observability import context, record
 from worker.patience import WorkerStopping, until_done
 from worker.reports.ops.now import read_stages
 from worker.settings import settings
@@ -46,6 +46,7 @@ def bulk_upsert(self: Any, *args: Any, **kwargs: Any) -> None:
 
     def accept() -> None:
         message = read_bulk_upsert(args, kwargs)
+        context.about(campaign_id=message.campaign_id)
         _commit(ledger.Request.of(message.campaign_id, _leads(message), key_of(message, str(self.request.id))))
 
     _or_bury(BULK_UPSERT, args, kwargs, accept)
@@ -96,7 +97,7 @@ def sweep(*_args: Any, **_kwargs: Any) -> None:
 def _commit(request: ledger.Request) -> None:
     """Commit a request; whatever cannot be its own fault is trouble, to be waited out: burying it would lose it."""
     try:
-        ledger.accept_request(request)
+        context.about(job_id=ledger.accept_request(request).job_id)
     except DBAPIError as error:
         if may_lie_in_the_request(error) or is_store_trouble(error):
             raise
@@ -108,6 +109,7 @@ def _leads(message: BulkUpsertMessage) -> list[object]:
 
 
 def _turn(task: str, campaign_id: str) -> None:
+    context.about(campaign_id=campaign_id)
     nudges.take_up(task, campaign_id)
     with transaction() as session:
         campaign = find_campaign(session, campaign_id)

@@ -1,12 +1,11 @@
 """`enroll intake`: the reader of the stream."""
 
-import logging
 import signal
 from types import FrameType
 
 from worker.cli.output import say
 from worker.embedded.signals import STOPPING
-from worker.observability import directory
+from worker.observability import directory, logs
 from worker.patience import stop_waiting
 
 
@@ -18,7 +17,7 @@ def intake() -> None:
     from worker.intake import read_until  # noqa: PLC0415  # it loads Celery, which most commands have not to
     from worker.observability import exposition  # noqa: PLC0415  # as above
 
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    logs.configure()
     if directory.shared() is None:  # else it counts with others, and one of them serves
         exposition.serve_in_background()
     asked = _asked_to_stop()

@@ -12,6 +12,7 @@ from domain.api_key import ApiKey
 from domain.bulk_upsert import BulkUpsertAnswer, Limits, leads_of_body
 from domain.errors import JobDead
 from domain.rows import fold
+from worker.observability.context import about
 from worker.reports.dry_run import dry_run
 from worker.reports.jobs import JobReport
 from worker.settings import settings
@@ -83,6 +84,7 @@ async def upsert(request: Request, campaign_id: str, key: ApiKey) -> Response:
         body, lambda: LedgerRequest.of(campaign_id, _leads(body), used_key, key.workspace)
     )
     accepted = await doors.commit.accept(ledger_request)
+    about(job_id=accepted.job_id)
     finished = await doors.waiting.wait_for(accepted, seconds) if seconds else None
     return answer(request, accepted, finished)
 

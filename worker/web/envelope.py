@@ -1,7 +1,7 @@
 """Around every request: an id, and an answer whatever happens inside."""
 
+import logging
 import re
-from contextvars import ContextVar
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -10,14 +10,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from worker.observability import record
+from worker.observability import context, record
 from worker.web.errors import answer_to
 
 _HEADER = "X-Request-Id"
 _PREFIX = "/v1/"
 _is_id = re.compile(r"[!-~]{1,128}").fullmatch
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+# Asked every few seconds, by programs.
+_UNTOLD = {"/healthz", "/readyz", "/metrics", "/ops/live"}
+
+log = logging.getLogger(__name__)
 
 
 class Envelope:
@@ -33,7 +36,8 @@ class Envelope:
             return
         given = Headers(scope=scope).get(_HEADER, "")
         identity = given if _is_id(given) else uuid4().hex
-        request_id.set(identity)
+        context.begin(identity)
+        context.about_address(scope["path"])
         answer, began = _Answer(send, identity), monotonic()
         try:
             await self._app(scope, receive, answer.send)
@@ -44,11 +48,18 @@ class Envelope:
                 raise
             await answer_to(error)(scope, receive, answer.send)
         finally:
-            record.answered(scope["method"], _route(scope), answer.status, monotonic() - began)
+            _tell(scope, answer.status, monotonic() - began)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    route = _route(scope)
+    record.answered(scope["method"], route, status, seconds)
+    if route not in _UNTOLD:
+        log.info("%s %s %d %.0f ms", scope["method"], route, status, 1_000 * seconds)
 
 
 def _route(scope: Scope) -> str:
-    """Give the pattern of the address: addresses themselves are without number."""
+    """Give the pattern of the address: addresses themselves are without number, and may hold what is personal."""
     pattern: str = getattr(scope.get("route"), "path", "none")
     # FastAPI may leave out the prefix under which the route's router was included.
     is_short = scope["path"].startswith(_PREFIX) and pattern.startswith("/") and not pattern.startswith(_PREFIX)

@@ -17,6 +17,7 @@ from domain.job import IdempotencyKey
 from domain.rows import RowError
 from domain.signature import SECRET_BYTES, Seal, fault_of_signature, new_secret
 from domain.source import Mapped, Outcome, body_key, message_key, read_payload, summary
+from worker.observability.context import about
 from worker.reports.shapes import Shape
 from worker.settings import settings
 from worker.store import deliveries
@@ -95,6 +96,7 @@ async def _take(request: Request, hook: Hook, body: bytes) -> Response:
         return _answer(Delivered(job_id=None, status="no_leads", received=0, errors=[]))
     ledger_request = await run_in_threadpool(_as_request, hook, mapped, request.headers, body)
     accepted = await doors.commit.accept(ledger_request)
+    about(campaign_id=hook.campaign_id, job_id=accepted.job_id)
     told = summary(accepted.errors, mapped.faults, accepted.received)
     await _note(hook, "replayed" if accepted.replayed else "accepted", told, accepted.job_number)
     return _accepted(accepted)

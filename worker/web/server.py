@@ -7,7 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from worker.embedded import signals
-from worker.observability import exposition
+from worker.observability import exposition, logs
 from worker.web.app import create_app
 from worker.web.doors import Doors
 
@@ -36,6 +36,7 @@ class _Server(uvicorn.Server):
 def serve(host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     sys.setswitchinterval(_SWITCH_SECONDS)
+    logs.configure()
     app = create_app()
     exposition.serve_in_background()
     config = uvicorn.Config(
@@ -45,7 +46,7 @@ def serve(host: str, port: int) -> None:
         timeout_graceful_shutdown=_STOPS_WITHIN_SECONDS,
         access_log=False,
         server_header=False,
-        log_level="info",
+        log_config=None,
     )
     # Once it has stopped, uvicorn raises the signal again: collected here, it does not make a failure of a clean end.
     with signals.received():
