@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from worker.bench.catalogue import ASIDES, GROUPS, LIMITS, MEASURES
-from worker.bench.database import connected, empty
+from worker.bench.database import connected, empty, tidy
 from worker.bench.figures import Fact, Figure, Sizes
 from worker.bench.machine import facts
 from worker.bench.place import Place, prepared_place
@@ -58,6 +58,7 @@ def _leave_nothing(place: Place) -> None:
     for url in (place.product_url, place.reference_url):
         with connected(url) as connection:
             empty(connection)
+            tidy(connection)
 
 
 def _told(found: Figure | Fact) -> str:

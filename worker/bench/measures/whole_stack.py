@@ -19,7 +19,7 @@ from worker.embedded.process import free_port
 from worker.embedded.stack import remove_data
 
 _READY = "Ready."
-_SETTLES_WITHIN_SECONDS = 5
+_SETTLES_WITHIN_SECONDS = 10
 _STOPS_WITHIN_SECONDS = 20
 
 _Process = subprocess.Popen[str]

@@ -1,6 +1,7 @@
 """The Celery app of the reference N: tasks that do nothing.
 
-AbstractSet up for speed, not for safety: acknowledged when taken, fetched many at a time, no result, no events.
+AbstractSet up for speed, not for safety: acknowledged when taken, no result, no events. To fetch 64 at a time instead of
+Celery's 4 gained nothing: 429 to 519 a second with 4, 369 to 591 with 64.
 """
 
 from typing import Any
@@ -13,7 +14,6 @@ app: Any = Celery("bench", broker=redis_url())
 app.conf.update(
     task_default_queue="bench",
     task_ignore_result=True,
-    worker_prefetch_multiplier=64,
     broker_connection_retry_on_startup=True,
 )
 
