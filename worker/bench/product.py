@@ -40,7 +40,7 @@ def accept(campaign: Campaign, parts: Iterable[Sequence[Lead]]) -> int:
 
 
 def hold_nudges(campaign: Campaign) -> None:
-    """AbstractSet the flag that says a nudge is under way: no other is sent."""
+    """Set the flag that says a nudge is under way: no other is sent."""
     nudges.redis().set(f"enrollment:nudged:{nudges.APPLY}:{campaign.public_id}", 1)
 
 
