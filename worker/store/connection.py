@@ -38,7 +38,7 @@ _CONNECT = {
 # In one go, because each round trip is paid by every move: that took a fifth off a transaction of one statement. A
 # frozen worker loses its transaction, and with it its lane, after 15 s.
 _BEGIN = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED;"
+    "BEGIN ISOLATION LEVEL {level};"
     " SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),"
     " set_config('statement_timeout', '60s', true),"
     " set_config('idle_in_transaction_session_timeout', '15s', true),"
@@ -102,4 +102,5 @@ def _demand_life(connection: DBAPIConnection, record: ConnectionPoolEntry, _: Po
 
 def _begin(connection: Connection) -> None:
     """Begin by ourselves: the driver is in autocommit, so it begins nothing."""
-    connection.exec_driver_sql(_BEGIN, execution_options={"no_parameters": True})
+    level = connection.get_execution_options().get("begin_at", "READ COMMITTED")
+    connection.exec_driver_sql(_BEGIN.format(level=level), execution_options={"no_parameters": True})

@@ -31,7 +31,7 @@ class TookTooLong(Exception):
 @contextmanager
 def snapshot() -> Generator[Session]:
     """Read in one snapshot. `TookTooLong` where a statement does not end within `LIMIT_SECONDS`."""
-    chosen = engine().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    chosen = engine().execution_options(begin_at="REPEATABLE READ READ ONLY")
     try:
         with Session(chosen) as session, session.begin():
             session.connection().execute(_LIMITS)
