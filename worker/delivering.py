@@ -12,7 +12,7 @@ from sqlmodel import Session
 from domain.personalization import render_html, render_subject, render_text
 from domain.plain_text import plain_text
 from worker import nudges
-from worker.observability import context, record
+from worker.observability import context, record, tracing
 from worker.observability.labels import ErrorClass, SendOutcome
 from worker.patience import until_done
 from worker.settings import settings
@@ -119,6 +119,13 @@ def _begin(claimed: Claim, send: ClaimedSend) -> bool:
 
 
 def _hand_over(transport: Transport, send: ClaimedSend, *, if_unexpected: Fate) -> Outcome:
+    if send.trace is None:
+        return _hand_over_untraced(transport, send, if_unexpected=if_unexpected)
+    with tracing.span("deliver", send.trace, send=send.send_id, campaign=send.campaign.public_id):
+        return _hand_over_untraced(transport, send, if_unexpected=if_unexpected)
+
+
+def _hand_over_untraced(transport: Transport, send: ClaimedSend, *, if_unexpected: Fate) -> Outcome:
     fate_of_an_error = Fate.PUT_BACK
     try:
         message = _compose(send)

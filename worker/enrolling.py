@@ -13,12 +13,12 @@ from sqlmodel import Session
 
 from domain.job import BATCH_JOBS, Waiting, is_exhausted, next_batch
 from worker import nudges
-from worker.observability import context, record
+from worker.observability import context, record, tracing
 from worker.observability.error_classes import class_of
 from worker.patience import until_done
 from worker.settings import settings
 from worker.store import attempts, lane, ledger, merging, releasing
-from worker.store.applied import job_ids, read_applied
+from worker.store.applied import Applied, job_ids, read_applied
 from worker.store.connection import after_commit, transaction
 from worker.store.releasing import Origin
 from worker.store.trouble import is_store_trouble
@@ -75,7 +75,8 @@ class _Turn:
                 batch = next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
                 if not batch:
                     return Move.NOTHING_TO_DO
-                self._origin = attempt.apply(session, self._campaign, batch)
+                applied = attempt.apply(session, self._campaign, batch)
+            self._origin = attempt.done(applied)
             self._newest_done = batch[-1].number
         except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
             attempt.failed(error)
@@ -89,18 +90,24 @@ class _Attempt:
         self._counted: list[int] = []
         self._began = monotonic()
 
-    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Origin:
+    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Applied | None:
         if is_exhausted(batch[0], settings().max_attempts):
             attempts.bury(session, batch[0].number)
             after_commit(session, _tell_of_death, batch[0].number)
-            return Origin()
+            return None
         numbers = [job.number for job in batch]
         attempts.count_attempt(numbers)
         self._counted = numbers
         merging.apply_jobs(session, campaign, numbers)
-        applied = read_applied(session, numbers)
-        after_commit(session, lambda: record.applied(self._began, applied.waits, applied.rows))
-        return Origin(applied.accepted_at)
+        return read_applied(session, numbers)
+
+    def done(self, applied: Applied | None) -> Origin:
+        """Tell what is committed; give where those come from that are released next."""
+        if applied is None:
+            return Origin()
+        record.applied(self._began, applied.waits, applied.rows)
+        trace = tracing.batch("apply", applied.traces, monotonic() - self._began, jobs=len(applied.waits))
+        return Origin(applied.accepted_at, trace)
 
     def failed(self, error: Exception) -> None:
         """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out."""
@@ -129,6 +136,7 @@ def _tell_of_death(number: int) -> None:
 
 
 def _release_chunk(campaign: int, origin: Origin) -> Move:
+    began = monotonic()
     with transaction() as session:
         if not lane.take(session, campaign, wait=False):
             return Move.LANE_TAKEN
@@ -137,5 +145,7 @@ def _release_chunk(campaign: int, origin: Origin) -> Move:
         if released:
             after_commit(session, nudges.deliver)
         after_commit(session, record.release_succeeded)
+    if released and origin.trace:
+        tracing.batch("release", [origin.trace], monotonic() - began, leads=released)
     more = max(settled, released) == releasing.CHUNK
     return Move.PROGRESS if more else Move.NOTHING_TO_DO

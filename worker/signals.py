@@ -4,16 +4,16 @@ import logging
 from typing import Any, cast
 
 from celery import signals
-from celery.utils.nodenames import node_format
+from celery.utils import nodenames
 
 from worker import heartbeat
 from worker.identity import be_called, process_name
-from worker.observability import context, directory, logs
+from worker.observability import context, directory, logs, tracing
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
 from worker.transport import check_mail_settings
 
-_signals = cast("Any", signals)
+_signals, _nodenames = cast("Any", signals), cast("Any", nodenames)
 _served: list[bool] = []
 
 
@@ -21,7 +21,7 @@ _served: list[bool] = []
 def write_the_log_as_everywhere(loglevel: int | str | None = None, logfile: str | None = None, **_: Any) -> None:
     """Let Celery's loggers write in the format of all our programs."""
     level = loglevel if isinstance(loglevel, int) else logging.getLevelNamesMapping().get(loglevel or "", logging.INFO)
-    logs.configure(level, node_format(logfile, process_name()) if logfile else None)
+    logs.configure(level, _nodenames.node_format(logfile, process_name()) if logfile else None)
 
 
 @_signals.task_prerun.connect
@@ -73,6 +73,12 @@ def say_goodbye(**_: Any) -> None:
     """Let nobody miss a worker that ended as it should."""
     heartbeat.end()
     directory.remove_own()
+
+
+@_signals.worker_process_shutdown.connect
+def send_the_last_spans(**_: Any) -> None:
+    """Tell what this process of the pool has traced."""
+    tracing.flush()
 
 
 @_signals.worker_shutting_down.connect

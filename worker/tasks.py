@@ -21,7 +21,7 @@ from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
 from worker.maintaining import operate_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
-from worker.observability import context, record
+from worker.observability import context, record, tracing
 from worker.patience import WorkerStopping, until_done
 from worker.reports.ops.now import read_stages
 from worker.settings import settings
@@ -47,7 +47,8 @@ def bulk_upsert(self: Any, *args: Any, **kwargs: Any) -> None:
     def accept() -> None:
         message = read_bulk_upsert(args, kwargs)
         context.about(campaign_id=message.campaign_id)
-        _commit(ledger.Request.of(message.campaign_id, _leads(message), key_of(message, str(self.request.id))))
+        with tracing.span(BULK_UPSERT):
+            _commit(ledger.Request.of(message.campaign_id, _leads(message), key_of(message, str(self.request.id))))
 
     _or_bury(BULK_UPSERT, args, kwargs, accept)
 

@@ -1,69 +1,28 @@
 """The ledger of jobs: accepted once, applied in order, dead with a reason, never lost."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from domain.errors import CampaignNotFound, IdempotencyKeyReused, JobNotDead, JobNotFound, Refusal
-from domain.identifiers import RowKey, public_id, row_key
+from domain.identifiers import public_id, row_key
 from domain.job import IdempotencyKey, Waiting
-from domain.rows import FoldedRows, RowError, fold
+from domain.rows import RowError
 from worker import nudges
 from worker.observability import record
-from worker.store import copy_format
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
 from worker.store.lookups import only_by_index
+from worker.store.request import Request
 from worker.store.tables import Campaign, Job
 from worker.store.trouble import is_store_trouble
 
-_ROW_ERRORS = TypeAdapter(list[RowError])
 _TO_ARRAY = str.maketrans("[]", "{}")
-# What an id that can name no campaign names: the database numbers from 1.
-_NO_CAMPAIGN = RowKey(0, datetime.min.replace(tzinfo=UTC))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One bulk upsert, judged and folded, ready to be committed. Making it takes no transaction.
-
-    `workspace`: the tenant whose key was presented; None at the doors of the queue, where it follows from the campaign.
-    `import_number`: the import that this is a part of, if any.
-    """
-
-    campaign_id: str
-    campaign: RowKey
-    folded: FoldedRows
-    rows: bytes
-    row_errors: bytes
-    fingerprint: bytes
-    key: IdempotencyKey | None = None
-    workspace: int | None = None
-    import_number: int | None = None
-
-    @classmethod
-    def of(
-        cls,
-        campaign_id: str,
-        leads: Iterable[object],
-        key: IdempotencyKey | None = None,
-        workspace: int | None = None,
-        import_number: int | None = None,
-    ) -> Self:
-        """Judge and fold the leads of a request."""
-        campaign = row_key("camp", campaign_id) or _NO_CAMPAIGN
-        folded = fold(leads)
-        row_errors = _ROW_ERRORS.dump_json(folded.errors)
-        rows = copy_format.encode(folded.leads)
-        fingerprint = _fingerprint(campaign.number, folded, row_errors, rows)
-        return cls(campaign_id, campaign, folded, rows, row_errors, fingerprint, key, workspace, import_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +46,10 @@ WITH asked AS (
         %(campaign)s::bigint[], %(campaign_created_at)s::timestamptz[], %(workspace)s::bigint[],
         %(key_space)s::text[], %(key)s::text[], %(fingerprint)b::bytea[], %(rows)b::bytea[], %(row_count)s::integer[],
         %(row_errors)s::text[], %(duplicate_rows)s::text[], %(received)s::integer[], %(duplicates)s::integer[],
-        %(errors)s::integer[], %(import)s::bigint[]
+        %(errors)s::integer[], %(import)s::bigint[], %(trace)s::text[]
     ) WITH ORDINALITY AS asked (
         campaign_id, campaign_created_at, workspace_id, key_space, key, fingerprint, rows, row_count,
-        row_errors, duplicate_rows, received, duplicates, errors, import_id, place
+        row_errors, duplicate_rows, received, duplicates, errors, import_id, trace, place
     )
 ), permitted AS (
     SELECT asked.*, campaign.workspace_id AS owner
@@ -103,11 +62,12 @@ WITH asked AS (
 ), accepted AS (
     INSERT INTO job (
         id, workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
-        rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
+        rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id, trace
     ) OVERRIDING SYSTEM VALUE
     SELECT
         id, owner, campaign_id, key_space, key, fingerprint,
-        rows, row_count, row_errors::jsonb, duplicate_rows::integer[], received, duplicates, errors, import_id
+        rows, row_count, row_errors::jsonb, duplicate_rows::integer[], received, duplicates, errors, import_id,
+        trace
     FROM numbered ORDER BY id
     ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
     RETURNING id, created_at
@@ -126,11 +86,11 @@ ORDER BY campaign_id, id LIMIT :limit
 _ACCEPT_ANEW = text("""
 INSERT INTO job (
     workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id, trace
 )
 SELECT
     workspace_id, campaign_id, 'retry', CAST(id AS text), fingerprint,
-    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id
+    rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id, trace
 FROM job WHERE id = :number
 ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
 """)
@@ -304,10 +264,5 @@ def _job_row(request: Request) -> dict[str, Any]:
         "duplicates": len(folded.duplicates),
         "errors": len(folded.errors),
         "import": request.import_number,
+        "trace": request.trace,
     }
-
-
-def _fingerprint(campaign: int, folded: FoldedRows, row_errors: bytes, rows: bytes) -> bytes:
-    """Tell requests apart by what they ask for, so that the same leads are the same through any door."""
-    asked = [b"%d %d" % (campaign, folded.received), repr(folded.duplicates).encode(), row_errors, rows]
-    return hashlib.sha256(b"\0".join(asked)).digest()

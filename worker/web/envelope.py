@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from worker.observability import context, record
+from worker.observability import context, record, tracing
 from worker.web.errors import answer_to
 
 _HEADER = "X-Request-Id"
@@ -34,21 +34,24 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(_HEADER, "")
         identity = given if _is_id(given) else uuid4().hex
         context.begin(identity)
         context.about_address(scope["path"])
         answer, began = _Answer(send, identity), monotonic()
-        try:
-            await self._app(scope, receive, answer.send)
-        except ClientDisconnect:
-            return  # nobody is there to be told
-        except Exception as error:
-            if answer.begun:
-                raise
-            await answer_to(error)(scope, receive, answer.send)
-        finally:
-            _tell(scope, answer.status, monotonic() - began)
+        with tracing.span(scope["method"], headers.get("traceparent")) as rename:
+            try:
+                await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                return  # nobody is there to be told
+            except Exception as error:
+                if answer.begun:
+                    raise
+                await answer_to(error)(scope, receive, answer.send)
+            finally:
+                rename(f"{scope['method']} {_route(scope)}")
+                _tell(scope, answer.status, monotonic() - began)
 
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:
