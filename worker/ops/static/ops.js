@@ -49,7 +49,7 @@ function live(place) {
     const seconds = Math.round((Date.now() - seen) / 1000);
     const stale = seconds > STALE_SECONDS || trouble !== "";
     pulse.toggleAttribute("data-stale", stale);
-    mark.textContent = paused ? "‖" : stale ? "▲" : "●";
+    mark.textContent = stale ? "▲" : paused ? "‖" : "●";
     age.textContent = `updated ${seconds} s ago${paused ? ", paused" : stale ? ", stale" : ""}${trouble && ": " + trouble}`;
   }
   function show(html) {
