@@ -7,5 +7,5 @@ from celery import Celery
 from worker import messages
 
 messages.register_plain_json()
-app: Any = Celery("enroll", include=["worker.tasks", "worker.signals"])
+app: Any = Celery("enroll", task_cls="worker.calls:CallTask", include=["worker.tasks", "worker.signals"])
 app.config_from_object("worker.celery_settings")
