@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import Store
 from support.database import sql
-from support.ops import OPERATOR, Person, page
+from support.ops import OPERATOR, Person, number, page
 from support.ops_scene import make_scene
 
 from domain.identifiers import row_key
@@ -63,6 +63,15 @@ def test_a_preview_tells_what_is_left_out_and_why(let_in: Callable[..., Person])
     assert "eligible 5" in shown
     assert "left out: retried before 1" in shown
     assert "left out: it is accepted" in shown
+
+
+def test_what_was_retried_needs_no_attention_any_more(let_in: Callable[..., Person]) -> None:
+    make_scene()
+    operator = let_in(OPERATOR)
+    assert number(operator.see("/ops"), "dead") == "6"
+    run(operator, previewed(operator, "retryJobs", "status=dead"))
+    assert number(operator.see("/ops"), "dead") == "0"
+    assert "jobs died" not in operator.read("/ops")
 
 
 def test_a_kind_or_a_selection_is_acted_on_alone(let_in: Callable[..., Person]) -> None:

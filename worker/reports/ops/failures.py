@@ -25,12 +25,19 @@ STAGE_OF: dict[Sort, Stage] = {
     "unknownSends": "deliver",
 }
 
+NOT_RETRIED = """NOT EXISTS (
+    SELECT FROM job AS anew
+    WHERE anew.workspace_id = job.workspace_id AND anew.key_space = 'retry'
+        AND anew.idempotency_key = CAST(job.id AS text)
+)"""
+"""Of dead jobs: whoever retried it has dealt with it."""
+
 # The newest of each sort, so many messages as differ. A job that fails lies at the head of its lane.
-_DEAD_JOBS = """
+_DEAD_JOBS = f"""
 SELECT job.id, job.created_at, job.last_error, job.campaign_id, job.finished_at AS at FROM job
-WHERE status = 'dead' AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+WHERE status = 'dead' AND {NOT_RETRIED} AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
 ORDER BY id DESC LIMIT :scanned
-"""
+"""  # noqa: S608  # our own text
 _FAILING_JOBS = """
 SELECT job.id, job.created_at, job.last_error, job.campaign_id, job.created_at AS at FROM job
 WHERE status = 'accepted' AND last_error IS NOT NULL
@@ -63,17 +70,17 @@ _MESSAGES = {
     for sort, source in _SOURCES.items()
 }
 
-_COUNTS = text("""
+_COUNTS = text(f"""
 SELECT
-    (SELECT count(*) FROM (SELECT FROM job WHERE status = 'dead'
+    (SELECT count(*) FROM (SELECT FROM job WHERE status = 'dead' AND {NOT_RETRIED}
         AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) LIMIT :bound) AS dead) AS dead,
-    (SELECT count(*) FROM (SELECT finished_at FROM job WHERE status = 'dead'
+    (SELECT count(*) FROM (SELECT finished_at FROM job WHERE status = 'dead' AND {NOT_RETRIED}
         AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) ORDER BY id DESC LIMIT 1000) AS dead
         WHERE finished_at > now() - interval '1 hour') AS died_lately,
     (SELECT count(*) FROM (SELECT FROM send JOIN campaign ON campaign.id = send.campaign_id
         WHERE send.status = 'unknown'
         AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) LIMIT :bound) AS lost) AS unknown
-""")
+""")  # noqa: S608  # our own text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,21 @@ from domain.errors import CampaignNotFound
 from domain.identifiers import public_id, row_key
 from domain.job import JobStatus
 from domain.operation import MAX_ITEMS
-from worker.reports.ops.failures import Sort, messages_of
+from worker.reports.ops.failures import NOT_RETRIED, Sort, messages_of
 from worker.reports.ops.listing import Condition, Listing, Source, Where, count, listing, when
 from worker.store.operating import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs. `failing`: accepted, and tried in vain at least once. `kind`: the id of a kind of failure.
+    """Which jobs. `failing`: accepted, and tried in vain at least once. `unretried`: nobody accepted it anew.
 
-    `numbers`: these very ones.
+    `kind`: the id of a kind of failure. `numbers`: these very ones.
     """
 
     status: JobStatus | None = None
     failing: bool = False
+    unretried: bool = False
     campaign: str | None = None
     sort: Sort | None = None
     kind: str | None = None
@@ -89,6 +90,7 @@ def _where(session: Session, workspace: int | None, wanted: JobFilter) -> Where:
         when(workspace is not None, "job.workspace_id = :workspace", workspace=workspace),
         when(wanted.status, "job.status = :status", status=wanted.status),
         when(wanted.failing, "job.status = 'accepted' AND job.last_error IS NOT NULL"),
+        when(wanted.unretried, NOT_RETRIED),
         when(wanted.campaign, "job.campaign_id = :campaign", campaign=_campaign(wanted.campaign)),
         when(wanted.attempts, "job.attempts >= :attempts", attempts=wanted.attempts),
         when(wanted.minutes, "job.created_at > now() - :minutes * interval '1 minute'", minutes=wanted.minutes),
