@@ -50,6 +50,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     yield started
     started.valkey.stop()
     started.postgresql.stop()
+    started.postgresql.remove()  # under root its data are not in the folder that pytest clears away
 
 
 @pytest.fixture(scope="session")
