@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from domain.stage import Stage
@@ -34,6 +35,7 @@ class Kind(NamedTuple):
         return hashlib.sha256("\0".join(self).encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=8_192)
 def kind_of(stage: Stage, error: str | None) -> Kind:
     """Say of what kind a failure is."""
     if not error:

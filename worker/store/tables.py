@@ -102,6 +102,7 @@ class Job(SQLModel, table=True):
         Index("job_accepted", "campaign_id", "id", postgresql_where=text("status = 'accepted'")),
         Index("job_campaign", "campaign_id", "id"),
         Index("job_workspace", "workspace_id", "id"),
+        Index("job_failing", "id", postgresql_where=text("status = 'accepted' AND last_error IS NOT NULL")),
         Index("job_dead", "id", postgresql_where=text("status = 'dead'")),
         Index("job_kept_rows", "finished_at", postgresql_where=text("rows IS NOT NULL")),
         Index("job_import", "import_id", postgresql_where=text("import_id IS NOT NULL")),

@@ -59,6 +59,7 @@ _JOB = """
 ALTER TABLE job ADD COLUMN taken_at timestamptz;
 ALTER TABLE job ADD COLUMN applied_by text COLLATE "C";
 CREATE INDEX job_workspace ON job (workspace_id, id);
+CREATE INDEX job_failing ON job (id) WHERE status = 'accepted' AND last_error IS NOT NULL;
 CREATE TABLE job_attempt (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id bigint NOT NULL,

@@ -11,7 +11,7 @@ from domain.campaign import CampaignStatus
 from domain.errors import CampaignNotFound
 from domain.identifiers import public_id, row_key
 from worker.reports.ops.listing import Listing, Source, Where, listing, when
-from worker.reports.ops.snapshot import one, rows
+from worker.reports.ops.snapshot import COUNTED_TO, LATER_COUNTED_TO, one, rows
 
 _CAMPAIGNS = Source(
     select="campaign.created_at, campaign.name, campaign.status, campaign.started_at, campaign.paused_at,"
@@ -181,7 +181,8 @@ def list_waiting_leads(
         (_WAITING[place], {}),
         when(workspace is not None, "campaign.workspace_id = :workspace", workspace=workspace),
     )
-    return listing(session, _LEADS, where, _lead_line, before)
+    bound = LATER_COUNTED_TO if place == "scheduled" else COUNTED_TO
+    return listing(session, _LEADS, where, _lead_line, before, bound)
 
 
 def _campaign_line(row: Any) -> CampaignLine:

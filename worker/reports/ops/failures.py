@@ -42,7 +42,7 @@ _FAILING_JOBS = """
 SELECT job.id, job.created_at, job.last_error, job.campaign_id, job.created_at AS at FROM job
 WHERE status = 'accepted' AND last_error IS NOT NULL
     AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
-ORDER BY campaign_id, id LIMIT :scanned
+ORDER BY id DESC LIMIT :scanned
 """
 _SENDS = """
 SELECT send.id, send.created_at, send.last_error, send.campaign_id, coalesce(send.finished_at, send.held_until) AS at

@@ -44,12 +44,13 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A part of a list. `total` goes to `COUNTED_TO` and one more; `older`: where the next part begins."""
+    """A part of a list. `total` goes to `bound` and one more; `older`: where the next part begins."""
 
     rows: Sequence[T]
     total: int
     at: datetime
     older: int | None
+    bound: int = COUNTED_TO
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,15 @@ class Source:
     number: str
 
 
-def listing(
-    session: Session, source: Source, where: Where, make: Callable[[Any], T], before: int | None = None
+def listing(  # noqa: PLR0913, PLR0917  # what a list is made of
+    session: Session,
+    source: Source,
+    where: Where,
+    make: Callable[[Any], T],
+    before: int | None = None,
+    bound: int = COUNTED_TO,
 ) -> Listing[T]:
-    """Read a part of a list, and count the whole."""
+    """Read a part of a list, and count the whole as far as `bound`."""
     older = f"AND {source.number} < :before" if before is not None else ""
     statement = (
         f"SELECT {source.number} AS number, {source.select} FROM {source.tables} WHERE {where.sql} {older}"  # noqa: S608  # our own text
@@ -75,13 +81,14 @@ def listing(
     shown = found[:PAGE_ROWS]
     return Listing(
         rows=[make(row) for row in shown],
-        total=count(session, source, where),
+        total=count(session, source, where, bound),
         at=one(session, _NOW)[0],
         older=shown[-1].number if len(found) > PAGE_ROWS else None,
+        bound=bound,
     )
 
 
-def count(session: Session, source: Source, where: Where) -> int:
-    """Count to `COUNTED_TO` and one more."""
+def count(session: Session, source: Source, where: Where, bound: int = COUNTED_TO) -> int:
+    """Count to `bound` and one more."""
     bounded = f"SELECT count(*) FROM (SELECT FROM {source.tables} WHERE {where.sql} LIMIT :bound) AS bounded"  # noqa: S608  # our own text
-    return int(one(session, text(bounded), **where.parameters, bound=COUNTED_TO + 1)[0])
+    return int(one(session, text(bounded), **where.parameters, bound=bound + 1)[0])

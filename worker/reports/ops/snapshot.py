@@ -19,6 +19,8 @@ T = TypeVar("T")
 LIMIT_SECONDS = 2
 COUNTED_TO = 100_000
 """A count goes no further: more are shown as `100,000+`."""
+LATER_COUNTED_TO = 10_000
+"""What is due later is counted less far: it is most of what there is, and nobody waits for it."""
 
 # Compiling a plan would take longer than most of these statements run.
 _LIMITS = text(f"SELECT set_config('statement_timeout', '{LIMIT_SECONDS}s', true), set_config('jit', 'off', true)")

@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from domain.job import BATCH_JOBS
 from domain.stage import Pause, StageNow
-from worker.reports.ops.snapshot import COUNTED_TO, one, rows
+from worker.reports.ops.snapshot import COUNTED_TO, LATER_COUNTED_TO, one, rows
 from worker.store.lane import LANES
 
 # The lanes that have accepted jobs, hopping through the index from campaign to campaign.
@@ -43,13 +42,12 @@ SELECT
         LIMIT :bound
     ) AS bounded) AS due,
     (SELECT extract(epoch FROM now() - min(job.created_at)) FROM lane JOIN job ON job.id = lane.oldest) AS oldest,
-    (SELECT count(*) FROM lane
-        CROSS JOIN LATERAL (
-            SELECT last_error FROM job
-            WHERE campaign_id = lane.campaign_id AND status = 'accepted' ORDER BY campaign_id, id LIMIT :batch
-        ) AS first
-        WHERE last_error IS NOT NULL
-    ) AS failing,
+    (SELECT count(*) FROM (
+        SELECT FROM job
+        WHERE status = 'accepted' AND last_error IS NOT NULL
+            AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+        LIMIT :bound
+    ) AS bounded) AS failing,
     (SELECT count(*) FROM pg_locks
         JOIN campaign ON campaign.id = CAST(CAST(pg_locks.objid AS bigint) AS bigint)
         WHERE locktype = 'advisory' AND granted AND classid = :lanes AND objsubid = 1
@@ -77,8 +75,8 @@ SELECT
     ) AS due WHERE ours.status = 'running') AS oldest,
     (SELECT count(*) FROM (
         SELECT FROM ours CROSS JOIN LATERAL (
-            SELECT FROM lead WHERE campaign_id = ours.id AND due_at > now() LIMIT :bound
-        ) AS later LIMIT :bound
+            SELECT FROM lead WHERE campaign_id = ours.id AND due_at > now() LIMIT :later_bound
+        ) AS later LIMIT :later_bound
     ) AS bounded) AS later,
     (SELECT count(*) FROM (
         SELECT FROM ours CROSS JOIN LATERAL (
@@ -89,27 +87,34 @@ SELECT
 
 # What is claimed lies at the front of its campaign's queue: a worker takes the oldest.
 _DELIVER = text(f"""
-{_CAMPAIGNS}, queued AS MATERIALIZED (
-    SELECT ours.status, waiting.held_until, waiting.claimed FROM ours
-    CROSS JOIN LATERAL (
-        SELECT held_until, claim_token IS NOT NULL AND held_until > now() AS claimed
-        FROM send WHERE campaign_id = ours.id AND send.status = 'queued' LIMIT :bound
-    ) AS waiting
-    LIMIT :bound
-)
+{_CAMPAIGNS}
 SELECT
-    (SELECT count(*) FROM queued WHERE status = 'running' AND held_until <= now()) AS due,
-    (SELECT extract(epoch FROM now() - min(greatest(first.created_at, running_since))) FROM ours CROSS JOIN LATERAL (
+    queued.due, queued.later, queued.held,
+    (SELECT extract(epoch FROM now() - min(greatest(first.created_at, running_since)))
+        FROM ours CROSS JOIN LATERAL (
             SELECT created_at FROM send
             WHERE campaign_id BETWEEN ours.id AND ours.id AND send.status = 'queued' AND held_until <= now()
             ORDER BY campaign_id, id LIMIT 1
         ) AS first WHERE ours.status = 'running') AS oldest,
-    (SELECT count(*) FROM queued WHERE status = 'running' AND held_until > now() AND NOT claimed) AS later,
-    (SELECT count(*) FROM queued WHERE status = 'paused') AS held,
-    (SELECT count(*) FROM queued WHERE claimed) + (
+    queued.claimed + (
         SELECT count(*) FROM send JOIN campaign ON campaign.id = send.campaign_id
         WHERE send.status = 'sending' AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
     ) AS running
+FROM (
+    SELECT
+        count(*) FILTER (WHERE running AND NOT put_off) AS due,
+        count(*) FILTER (WHERE running AND put_off AND NOT claimed) AS later,
+        count(*) FILTER (WHERE NOT running) AS held,
+        count(*) FILTER (WHERE put_off AND claimed) AS claimed
+    FROM (
+        SELECT ours.status = 'running' AS running, waiting.* FROM ours
+        CROSS JOIN LATERAL (
+            SELECT held_until > now() AS put_off, claim_token IS NOT NULL AS claimed
+            FROM send WHERE campaign_id = ours.id AND send.status = 'queued' LIMIT :bound
+        ) AS waiting
+        LIMIT :bound
+    ) AS bounded
+) AS queued
 """)  # noqa: S608  # our own text
 
 _PAUSES = text("SELECT stage, paused_at, paused_by, why FROM stage_pause ORDER BY paused_at")
@@ -122,13 +127,14 @@ def pauses(session: Session) -> list[Pause]:
 
 def apply_now(session: Session, workspace: int | None) -> tuple[StageNow, int]:
     """Look at accepted jobs; give how many of them have failed and are tried again, too."""
-    found = one(session, _APPLY, workspace=workspace, bound=COUNTED_TO + 1, batch=BATCH_JOBS, lanes=LANES >> 32)
+    found = one(session, _APPLY, workspace=workspace, bound=COUNTED_TO + 1, lanes=LANES >> 32)
     return StageNow("apply", found.due, _seconds(found.oldest), running=found.running), found.failing
 
 
 def release_now(session: Session, workspace: int | None) -> StageNow:
     """Look at leads that are due."""
-    found = one(session, _RELEASE, workspace=workspace, bound=COUNTED_TO + 1)
+    bounds = {"bound": COUNTED_TO + 1, "later_bound": LATER_COUNTED_TO + 1}
+    found = one(session, _RELEASE, workspace=workspace, **bounds)
     return StageNow("release", found.due, _seconds(found.oldest), later=found.later, held=found.held, running=None)
 
 
