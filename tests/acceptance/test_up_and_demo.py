@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.exposition import Samples
 from support.polling import until
 
 from worker.embedded.process import ProcessId, free_port
@@ -134,6 +135,9 @@ def test_the_commands_of_the_readme_work_against_the_running_stack(stack: Stack,
     assert len(list((stack.data_dir / "outbox").glob("*.eml"))) == 1
     overview = stack.json("status")
     assert overview["sends"]["sent"] == 1
+    samples = Samples.scraped(f"http://127.0.0.1:{stack.api_port}/metrics")
+    assert samples.get("sends_total", provider="file", outcome="accepted") == 1, "what the workers counted"
+    assert samples.get("workers_alive", queue="delivery") == 1
     assert overview["databaseUrl"].startswith("postgresql://enroll:***@")
 
 
