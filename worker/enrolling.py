@@ -18,7 +18,7 @@ from worker.observability.error_classes import class_of
 from worker.patience import until_done
 from worker.settings import settings
 from worker.store import attempts, lane, ledger, merging, releasing
-from worker.store.applied import Applied, job_ids, read_applied
+from worker.store.applied import job_ids
 from worker.store.connection import after_commit, transaction
 from worker.store.releasing import Origin
 from worker.store.trouble import is_store_trouble
@@ -39,14 +39,17 @@ class Move(Enum):
 
 
 def take_turn(campaign: int) -> bool:
-    """Apply and release until nothing is left or the turn is over; True when work may be left behind."""
+    """Apply and release until nothing is left or the turn is over; True when work may be left behind.
+
+    What is accepted after the last look comes with a nudge of its own: the flag was cleared before the turn.
+    """
     turn = _Turn(campaign)
-    moves = turn.take_steps(wait=True)
+    move = turn.take_step(wait=True)
     deadline = monotonic() + TURN_SECONDS
-    while Move.PROGRESS in moves:
+    while move is Move.PROGRESS:
         if monotonic() >= deadline:
             return True
-        moves = turn.take_steps(wait=False)
+        move = turn.take_step(wait=False)
     return False
 
 
@@ -57,68 +60,100 @@ class _Turn:
         self._campaign = campaign
         self._newest_done = 0
         self._origin = Origin()
+        self._apart = False
 
-    def take_steps(self, *, wait: bool) -> set[Move]:
-        applied = self._apply_batch(wait=wait)
-        released = _release_chunk(self._campaign, self._origin)
-        if released is Move.NOTHING_TO_DO and self._newest_done:
-            nudges.tell_finished(self._campaign, self._newest_done)
-            self._newest_done = 0
-        return {applied, released}
-
-    def _apply_batch(self, *, wait: bool) -> Move:
+    def take_step(self, *, wait: bool) -> Move:
+        """Apply a batch and release a chunk, in one transaction; apart once a release has failed with a batch."""
         attempt = _Attempt()
         try:
             with transaction() as session:
                 if not lane.take(session, self._campaign, wait=wait):
                     return Move.LANE_TAKEN
-                batch = next_batch(ledger.oldest_accepted(session, self._campaign, BATCH_JOBS))
-                if not batch:
-                    return Move.NOTHING_TO_DO
-                applied = attempt.apply(session, self._campaign, batch)
-            self._origin = attempt.done(applied)
-            self._newest_done = batch[-1].number
+                more = self._apply(session, attempt)
+                if not self._apart:
+                    attempt.is_releasing = True
+                    more |= self._release(session)
         except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
             attempt.failed(error)
-        return Move.PROGRESS
+            self._apart |= attempt.is_releasing
+            return Move.PROGRESS
+        self._newest_done = max(self._newest_done, attempt.newest)
+        more |= self._apart and self._release_apart()
+        return self._told(Move.PROGRESS if more else Move.NOTHING_TO_DO)
+
+    def _apply(self, session: Session, attempt: "_Attempt") -> bool:
+        """Apply the next batch; True when more jobs may wait."""
+        waiting = ledger.oldest_accepted(session, self._campaign, BATCH_JOBS)
+        batch = next_batch(waiting)
+        if batch:
+            self._origin = attempt.apply(session, self._campaign, batch)
+        return len(batch) < len(waiting) or len(waiting) == BATCH_JOBS
+
+    def _release(self, session: Session) -> bool:
+        """Release a chunk of whoever is due; True when more may be due."""
+        began = monotonic()
+        settled, may_release = releasing.settle(session, self._campaign)
+        released = releasing.release(session, self._campaign, self._origin) if may_release else 0
+        if released:
+            after_commit(session, nudges.deliver)
+            after_commit(session, _trace_release, self._origin, began, released)
+        after_commit(session, record.release_succeeded)
+        return max(settled, released) == releasing.CHUNK
+
+    def _release_apart(self) -> bool:
+        with transaction() as session:
+            return lane.take(session, self._campaign, wait=False) and self._release(session)
+
+    def _told(self, move: Move) -> Move:
+        if move is Move.NOTHING_TO_DO and self._newest_done:
+            nudges.tell_finished(self._campaign, self._newest_done)
+            self._newest_done = 0
+        return move
 
 
 class _Attempt:
     """One try at a batch: counted before it begins, so that the death of the worker counts too."""
 
     def __init__(self) -> None:
+        self.newest = 0
+        self.is_releasing = False
         self._counted: list[int] = []
         self._began = monotonic()
 
-    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Applied | None:
+    def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Origin:
+        self.newest = batch[-1].number
         if is_exhausted(batch[0], settings().max_attempts):
             attempts.bury(session, batch[0].number)
             after_commit(session, _tell_of_death, batch[0].number)
-            return None
+            return Origin()
         numbers = [job.number for job in batch]
         attempts.count_attempt(numbers)
         self._counted = numbers
-        merging.apply_jobs(session, campaign, numbers)
-        return read_applied(session, numbers)
-
-    def done(self, applied: Applied | None) -> Origin:
-        """Tell what is committed; give where those come from that are released next."""
-        if applied is None:
-            return Origin()
-        record.applied(self._began, applied.waits, applied.rows)
-        trace = tracing.batch("apply", applied.traces, monotonic() - self._began, jobs=len(applied.waits))
+        applied = merging.apply_jobs(session, campaign, numbers)
+        after_commit(session, lambda: record.applied(self._began, applied.waits, applied.rows))
+        trace = tracing.batch("apply", applied.traces, monotonic() - self._began, jobs=len(numbers))
         return Origin(applied.accepted_at, trace)
 
     def failed(self, error: Exception) -> None:
-        """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out."""
-        numbers = self._counted
-        record.failed("apply", class_of(error), len(numbers))
-        if is_store_trouble(error):
-            if numbers:
-                until_done(lambda: attempts.take_attempt_back(numbers), even_when_stopping=True)
+        """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out.
+
+        Nor does a release that failed after them: it is raised where there were none, and else tried apart.
+        """
+        record.failed("release" if self.is_releasing else "apply", class_of(error), len(self._counted))
+        trouble = is_store_trouble(error)
+        if trouble or self.is_releasing:
+            self._take_back()
+        if trouble or (self.is_releasing and not self.newest):
             raise error
-        _tell_of_failure(numbers, error)
-        until_done(lambda: attempts.note_failure(numbers, error, monotonic() - self._began))
+        if not self.is_releasing:
+            _tell_of_failure(self._counted, error)
+            until_done(lambda: attempts.note_failure(self._counted, error, monotonic() - self._began))
+            return
+        log.error("a release failed, it is tried apart from the jobs before it: %s", where_and_what(error))
+
+    def _take_back(self) -> None:
+        if self._counted:
+            until_done(lambda: attempts.take_attempt_back(self._counted), even_when_stopping=True)
 
 
 def _tell_of_failure(numbers: Sequence[int], error: Exception) -> None:
@@ -135,17 +170,6 @@ def _tell_of_death(number: int) -> None:
             log.error("the job is dead: `enroll job show %s` says why", job_id)
 
 
-def _release_chunk(campaign: int, origin: Origin) -> Move:
-    began = monotonic()
-    with transaction() as session:
-        if not lane.take(session, campaign, wait=False):
-            return Move.LANE_TAKEN
-        settled = releasing.settle(session, campaign)
-        released = releasing.release(session, campaign, origin)
-        if released:
-            after_commit(session, nudges.deliver)
-        after_commit(session, record.release_succeeded)
-    if released and origin.trace:
+def _trace_release(origin: Origin, began: float, released: int) -> None:
+    if origin.trace:
         tracing.batch("release", [origin.trace], monotonic() - began, leads=released)
-    more = max(settled, released) == releasing.CHUNK
-    return Move.PROGRESS if more else Move.NOTHING_TO_DO

@@ -138,10 +138,10 @@ def test_a_job_that_fails_by_itself_is_taken_alone_and_dies_and_the_lane_goes_on
     poison = sql("SELECT id FROM job ORDER BY id OFFSET 4 LIMIT 1")[0][0]
     apply_jobs = merging.apply_jobs
 
-    def fail_on_poison(session: Any, number: int, jobs: Sequence[int]) -> None:
+    def fail_on_poison(session: Any, number: int, jobs: Sequence[int]) -> Any:
         if poison in jobs:
             raise RuntimeError("poison")
-        apply_jobs(session, number, jobs)
+        return apply_jobs(session, number, jobs)
 
     monkeypatch.setattr(merging, "apply_jobs", fail_on_poison)
 

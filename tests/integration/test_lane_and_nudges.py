@@ -36,10 +36,10 @@ def two_in_the_lane_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever merges waits a moment for another one to merge beside him, if the lane lets him in."""
     meeting, apply_jobs = Barrier(2), merging.apply_jobs
 
-    def meet_and_apply(*arguments: Any) -> None:
+    def meet_and_apply(*arguments: Any) -> Any:
         with suppress(BrokenBarrierError):  # alone, as it must be
             meeting.wait(timeout=2)
-        apply_jobs(*arguments)
+        return apply_jobs(*arguments)
 
     monkeypatch.setattr(merging, "apply_jobs", meet_and_apply)
 

@@ -187,8 +187,9 @@ def test_settle_and_release_in_sql_equal_the_rules_of_a_sequence(
         expected.append(_by_the_rules(before, send_status if has_send else None, now, running=running))
 
     with transaction() as session:
-        releasing.settle(session, campaign.number)
-        releasing.release(session, campaign.number)
+        _, may_release = releasing.settle(session, campaign.number)
+        if may_release:
+            releasing.release(session, campaign.number)
 
     stored = sql(
         "SELECT status, position, due_at, stop_reason FROM lead WHERE campaign_id = :c ORDER BY id", c=campaign.number

@@ -13,13 +13,13 @@ import pytest
 from conftest import Store
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
-from support.database import job_statuses, sql
+from support.database import job_statuses, send_statuses, sql
 from support.polling import pause, until
 
 from worker import nudges, tasks
 from worker.enrolling import take_turn
 from worker.settings import settings
-from worker.store import campaigns, ledger, merging, sweeping
+from worker.store import campaigns, ledger, merging, releasing, sweeping
 from worker.store.connection import transaction
 from worker.store.tables import Campaign
 
@@ -48,10 +48,10 @@ def accept(campaign: Campaign, count: int) -> list[int]:
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception, when: Callable[[Sequence[int]], bool]) -> None:
     apply_jobs = merging.apply_jobs
 
-    def maybe_fail(session: Any, campaign: int, numbers: Sequence[int]) -> None:
+    def maybe_fail(session: Any, campaign: int, numbers: Sequence[int]) -> Any:
         if when(numbers):
             raise error
-        apply_jobs(session, campaign, numbers)
+        return apply_jobs(session, campaign, numbers)
 
     monkeypatch.setattr(merging, "apply_jobs", maybe_fail)
 
@@ -85,6 +85,28 @@ def test_trouble_counts_against_nobody_and_is_waited_out_by_the_task(
             take_turn(campaign.number)
 
     assert sql("SELECT attempts, suspect FROM job ORDER BY id") == [(3, True), (0, False), (0, False)]
+
+
+def test_a_release_that_fails_fails_no_job_that_was_applied_with_it(
+    new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = new_campaign()
+    accept(campaign, 3)
+    campaigns.start_campaign(campaign.public_id)
+    release = releasing.release
+
+    def fail(*_: Any) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(releasing, "release", fail)
+    with pytest.raises(ZeroDivisionError):
+        take_turn(campaign.number)
+
+    assert job_statuses(campaign.number) == {"applied": 3}
+    assert sql("SELECT DISTINCT attempts, suspect, last_error FROM job") == [(1, True, None)]
+    monkeypatch.setattr(releasing, "release", release)
+    take_turn(campaign.number)
+    assert send_statuses(campaign.number) == {"queued": 3}
 
 
 def test_a_message_is_not_buried_for_what_is_no_fault_of_its_own(

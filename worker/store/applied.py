@@ -1,24 +1,16 @@
-"""What applying a batch came to, read back in its transaction, for whoever counts or goes on from there."""
+"""What applying a batch came to, for whoever counts or goes on from there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from sqlalchemy import text
-from sqlmodel import Session
 
 from domain.identifiers import public_id
 from worker.observability.labels import RowOutcome
 from worker.store.connection import transaction
 
-# One statement a batch, 0.3 ms: the merge counts by segment, and this is over all of them.
-_READ = text("""
-SELECT
-    min(created_at), array_agg(extract(epoch FROM coalesce(taken_at, now()) - created_at) ORDER BY id),
-    array_remove(array_agg(DISTINCT trace), NULL),
-    sum(created), sum(updated - unchanged), sum(unchanged), sum(duplicates), sum(skipped), sum(errors)
-FROM job WHERE id = ANY(:numbers)
-""")
 _IDS = text("SELECT id, created_at FROM job WHERE id = ANY(:numbers) ORDER BY id")
 _OUTCOMES: tuple[RowOutcome, ...] = ("created", "updated", "unchanged", "duplicate", "skipped", "error")
 
@@ -32,16 +24,20 @@ class Applied:
     traces: Sequence[str]
     rows: Mapping[RowOutcome, int]
 
+    @classmethod
+    def of(cls, jobs: Sequence[Any]) -> Self:
+        """Add up the rows of jobs as the merge gives them back."""
+        counts = [sum(counts) for counts in zip(*(job.row_counts for job in jobs), strict=True)]
+        return cls(
+            accepted_at=min(job.created_at for job in jobs),
+            waits=[job.waited for job in jobs],
+            traces=sorted({job.trace for job in jobs if job.trace}),
+            rows=dict(zip(_OUTCOMES, counts, strict=True)),
+        )
+
 
 def job_ids(numbers: Sequence[int]) -> list[str]:
     """Give the public ids of jobs, for whoever tells people of them."""
     with transaction() as session:
         found = session.connection().execute(_IDS, {"numbers": list(numbers)}).all()
     return [public_id("job", number, created_at) for number, created_at in found]
-
-
-def read_applied(session: Session, numbers: Sequence[int]) -> Applied:
-    """Read back what has just been applied."""
-    found = session.connection().execute(_READ, {"numbers": list(numbers)}).one()
-    oldest, waits, traces, *counts = found
-    return Applied(oldest, [float(wait) for wait in waits], traces, dict(zip(_OUTCOMES, counts, strict=True)))

@@ -2,26 +2,26 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from worker.identity import process_name
 from worker.store import stages
-from worker.store.connection import transaction
+from worker.store.connection import at_once, transaction
 from worker.store.trouble import reason_of, storable
 
 # Committed on a connection of its own before the work begins, so that it survives the death of the worker. It need
 # not survive the death of PostgreSQL (which is no attempt), so it waits for no disk. Only a job that is taken alone is
 # known to be what failed: of one among others an attempt says nothing, but that it is a suspect.
-_COUNT_ATTEMPT = text("""
-UPDATE job SET suspect = true, attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END
-WHERE id = ANY(:numbers) AND status = 'accepted'
-""")
-_TAKE_ATTEMPT_BACK = text("""
-UPDATE job SET suspect = :alone, attempts = attempts - CASE WHEN :alone THEN 1 ELSE 0 END
-WHERE id = ANY(:numbers) AND status = 'accepted'
-""")
-_NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
+_COUNT_ATTEMPT = """
+UPDATE job SET suspect = true, attempts = attempts + {alone}
+WHERE id = ANY('{{{numbers}}}') AND status = 'accepted'
+"""
+_TAKE_ATTEMPT_BACK = """
+UPDATE job SET suspect = {alone} = 1, attempts = attempts - {alone}
+WHERE id = ANY('{{{numbers}}}') AND status = 'accepted'
+"""
+_QUICKLY = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true);"
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
 
@@ -64,7 +64,6 @@ def bury(session: Session, number: int) -> None:
     stages.add_up_jobs(session, [number], "failed")
 
 
-def _note_attempt(statement: TextClause, numbers: Sequence[int]) -> None:
-    with transaction() as session:
-        session.connection().execute(_NO_WAIT_FOR_DISK)
-        session.connection().execute(statement, {"numbers": list(numbers), "alone": len(numbers) == 1})
+def _note_attempt(statement: str, numbers: Sequence[int]) -> None:
+    alone = 1 if len(numbers) == 1 else 0
+    at_once(_QUICKLY + statement.format(alone=alone, numbers=",".join(map(str, numbers))))

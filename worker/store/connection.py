@@ -46,6 +46,9 @@ _BEGIN = (
     " set_config('tcp_keepalives_count', '3', true), set_config('tcp_user_timeout', '10s', true)"
 )
 
+# Only what has no parameters can hold more than one statement.
+_AS_IT_IS = {"no_parameters": True}
+
 # A connection that was in use a moment ago is taken to be alive.
 _TRUSTED_SECONDS = 1.0
 
@@ -63,6 +66,12 @@ def transaction() -> Generator[Session]:
             yield session
         for action, arguments in session.info.get("after_commit", {}):
             action(*arguments)
+
+
+def at_once(statements: str) -> None:
+    """Run statements without parameters in one round trip, as one transaction of their own."""
+    with engine().connect().execution_options(at_once=True) as connection, connection.begin():
+        connection.exec_driver_sql(statements, execution_options=_AS_IT_IS)
 
 
 def after_commit(session: Session, action: Callable[..., object], *arguments: object) -> None:
@@ -102,5 +111,7 @@ def _demand_life(connection: DBAPIConnection, record: ConnectionPoolEntry, _: Po
 
 def _begin(connection: Connection) -> None:
     """Begin by ourselves: the driver is in autocommit, so it begins nothing."""
-    level = connection.get_execution_options().get("begin_at", "READ COMMITTED")
-    connection.exec_driver_sql(_BEGIN.format(level=level), execution_options={"no_parameters": True})
+    options = connection.get_execution_options()
+    if not options.get("at_once"):
+        begin = _BEGIN.format(level=options.get("begin_at", "READ COMMITTED"))
+        connection.exec_driver_sql(begin, execution_options=_AS_IT_IS)

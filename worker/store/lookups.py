@@ -30,4 +30,6 @@ _ONLY_INDEX_LOOKUPS = text(
 
 def only_by_index(session: Session) -> None:
     """Have the statements of this transaction, from here on, look rows up in indexes."""
-    session.connection().execute(_ONLY_INDEX_LOOKUPS)
+    if not session.info.get("only_by_index"):
+        session.connection().execute(_ONLY_INDEX_LOOKUPS)
+        session.info["only_by_index"] = True

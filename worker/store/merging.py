@@ -6,6 +6,7 @@ changes, and the counts are exact.
 
 from collections.abc import Iterable, Sequence
 from time import monotonic
+from typing import Any
 
 from psycopg import sql
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from sqlmodel import Session
 from domain.job import segments
 from worker.identity import process_name
 from worker.store import copy_format, stages
+from worker.store.applied import Applied
 from worker.store.connection import psycopg_connection
 from worker.store.copy_format import Gives
 from worker.store.lookups import only_by_index
@@ -99,20 +101,27 @@ UPDATE job SET
 FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS batch (id, place)
 LEFT JOIN counted ON counted.job = batch.place
 WHERE job.id = batch.id AND batch.place BETWEEN :first AND :last
+RETURNING
+    job.created_at, job.trace, CAST(extract(epoch FROM job.taken_at - job.created_at) AS double precision) AS waited,
+    ARRAY[
+        job.created, job.updated - job.unchanged, job.unchanged, job.duplicates, job.skipped, job.errors
+    ] AS row_counts
 """)  # noqa: S608  # only the names of bits are put in
 
 
-def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> None:
+def apply_jobs(session: Session, campaign: int, numbers: Sequence[int]) -> Applied:
     """Merge the accepted jobs `numbers`, oldest first, and mark them `applied` with their exact counts."""
     began = monotonic()
     only_by_index(session)
     session.connection().execute(_INCOMING)
     _copy(session, _job_bytes(session, numbers))
+    applied: list[Any] = []
     for segment in _segments(session, len(numbers)):
         which = {"campaign": campaign, "numbers": list(numbers), "first": segment[0], "last": segment[-1]}
         by_whom = {"elapsed": monotonic() - began, "process": process_name()}
-        session.connection().execute(_MERGE, {**which, **by_whom})
+        applied += session.connection().execute(_MERGE, {**which, **by_whom})
     stages.add_up_jobs(session, numbers, "done")
+    return Applied.of(applied)
 
 
 def _job_bytes(session: Session, numbers: Sequence[int]) -> Iterable[bytes]:

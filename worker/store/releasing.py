@@ -20,12 +20,8 @@ from worker.store.stages import Items
 # As many as a batch may enroll: fewer, and an import into a running campaign would release ever later than it applies.
 CHUNK = BATCH_ROWS
 
-# FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk.
-_RUNNING = text(
-    "SELECT status = 'running' AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'release')"
-    " FROM campaign WHERE id = :campaign FOR SHARE"
-)
-
+# FOR SHARE: a start or pause that is under way ends first, and the next one waits for this chunk. What is released is
+# read by the next statement, when the answer is certain.
 _SETTLE = text("""
 WITH finished AS (
     SELECT id, lead_id, step, status, finished_at FROM send
@@ -52,7 +48,10 @@ WITH finished AS (
     FROM finished, delay
     WHERE lead.id = ANY (ARRAY[finished.lead_id]) AND lead.position = finished.step AND lead.status = 'active'
 )
-SELECT count(*) FROM finished
+SELECT
+    (SELECT count(*) FROM finished),
+    status = 'running' AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'release')
+FROM campaign WHERE id = :campaign FOR SHARE
 """)
 
 # The order of due_at alone: leads due at one moment go in any order.
@@ -80,10 +79,11 @@ SELECT
 """)
 
 
-def settle(session: Session, campaign: int) -> int:
-    """Move enrollments on whose send is finished; give how many sends were settled, `CHUNK` at most."""
+def settle(session: Session, campaign: int) -> tuple[int, bool]:
+    """Move enrollments on whose send is finished; give how many, `CHUNK` at most, and whether release may go on."""
     only_by_index(session)
-    return session.connection().execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).scalar_one()
+    settled, may_release = session.connection().execute(_SETTLE, {"campaign": campaign, "chunk": CHUNK}).one()
+    return settled, may_release
 
 
 class Origin(NamedTuple):
@@ -94,9 +94,7 @@ class Origin(NamedTuple):
 
 
 def release(session: Session, campaign: int, origin: Origin = Origin()) -> int:  # noqa: B008  # it never changes
-    """Queue the next step of leads that are due, if the campaign runs; give how many, `CHUNK` at most."""
-    if not session.connection().execute(_RUNNING, {"campaign": campaign}).scalar_one():
-        return 0
+    """Queue the next step of leads that are due, in a campaign that runs; give how many, `CHUNK` at most."""
     only_by_index(session)
     began = monotonic()
     which = {"campaign": campaign, "chunk": CHUNK, **origin._asdict()}

@@ -13,10 +13,10 @@ __all__ = ["app"]
 _apply_jobs = merging.apply_jobs
 
 
-def _apply_or_die(session: Any, campaign: int, numbers: Sequence[int]) -> None:
+def _apply_or_die(session: Any, campaign: int, numbers: Sequence[int]) -> Any:
     if any(b"poison@x.test" in rows for rows in merging._job_bytes(session, numbers)):
         os.kill(os.getpid(), signal.SIGKILL)
-    _apply_jobs(session, campaign, numbers)
+    return _apply_jobs(session, campaign, numbers)
 
 
 merging.apply_jobs = _apply_or_die
