@@ -91,7 +91,7 @@ def operate(*_args: Any, operation: int = 0, **_kwargs: Any) -> None:
 def sweep(*_args: Any, **_kwargs: Any) -> None:
     """Find what lost nudges, dead workers and the passing of time left behind. No part keeps the next from its turn."""
     nudging = (nudges.forget_lost, _nudge_lanes, _nudge_releases, _nudge_delivery)
-    for part in (*nudging, _expire_claims, _end_frozen, _sample, _nudge_operations, _forget):
+    for part in (*nudging, _expire_claims, _sample, _nudge_operations, _forget):
         _try(part)
 
 
@@ -167,11 +167,6 @@ def _sample() -> None:
     seen = read_stages()
     with transaction() as session:
         stages.sample(session, seen)
-
-
-def _end_frozen() -> None:
-    with transaction() as session:
-        sweeping.end_frozen(session)
 
 
 def _forget() -> None:

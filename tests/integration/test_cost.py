@@ -91,9 +91,9 @@ class Paths:
 LIMITS = {
     "accept": {"statements": 2, "commits": 1},
     "accept_together": {"statements": 2, "commits": 1},
-    "apply": {"statements": 28, "commits": 5},
-    "apply_many_jobs": {"statements": 29, "commits": 5},
-    "release": {"statements": 12, "commits": 2},
+    "apply": {"statements": 8, "commits": 2},
+    "apply_many_jobs": {"statements": 8, "commits": 2},
+    "release": {"statements": 7, "commits": 1},
     "deliver": {"statements": 13, "commits": 4},
 }
 

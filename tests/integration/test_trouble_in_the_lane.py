@@ -1,9 +1,5 @@
 """What goes wrong in a lane is counted against the right job, or against none; and nothing holds a lane for ever."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -19,25 +15,11 @@ from support.polling import pause, until
 from worker import nudges, tasks
 from worker.enrolling import take_turn
 from worker.settings import settings
-from worker.store import campaigns, ledger, merging, releasing, sweeping
+from worker.store import campaigns, ledger, merging, releasing
 from worker.store.connection import transaction
 from worker.store.tables import Campaign
 
 NewCampaign = Callable[..., Campaign]
-FREEZE_IN_COPY = """
-import os, signal, sys
-from worker.store import merging
-from worker.enrolling import take_turn
-
-copy = merging.copy_format.of_job
-
-def freeze(*arguments):
-    os.kill(os.getpid(), signal.SIGSTOP)
-    return copy(*arguments)
-
-merging.copy_format.of_job = freeze
-take_turn(int(sys.argv[1]))
-"""
 
 
 def accept(campaign: Campaign, count: int) -> list[int]:
@@ -126,33 +108,6 @@ def test_a_message_is_not_buried_for_what_is_no_fault_of_its_own(
 
     assert job_statuses(campaign.number) == {"accepted": 1}
     assert store.redis.xlen("enrollment:dead") == 0
-
-
-def test_a_worker_frozen_amid_a_copy_loses_its_lane_to_the_sweep(
-    new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweeping, "FROZEN_SECONDS", 0)
-    campaign = new_campaign()
-    accept(campaign, 2)
-    copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'"
-    process = subprocess.Popen([sys.executable, "-c", FREEZE_IN_COPY, str(campaign.number)], env=os.environ)
-    try:
-        until(lambda: sql(copying) == [(1,)], what="the frozen worker")
-        until(lambda: _swept_and_applied(campaign), what="another worker's applying the jobs")
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert job_statuses(campaign.number) == {"applied": 2}
-
-
-def _swept_and_applied(campaign: Campaign) -> bool:
-    with transaction() as session:
-        sweeping.end_frozen(session)
-    try:
-        take_turn(campaign.number)
-    except DBAPIError:  # the lane was still taken
-        return False
-    return job_statuses(campaign.number) == {"applied": 2}
 
 
 def test_one_part_of_the_sweep_that_fails_keeps_no_other_from_its_turn(

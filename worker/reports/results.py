@@ -13,8 +13,8 @@ from worker.reports.leads import ids_of
 from worker.reports.shapes import Shape
 from worker.settings import settings
 from worker.store.connection import transaction
-from worker.store.copy_format import emails_of
 from worker.store.ledger import find_job
+from worker.store.row_format import emails_of
 from worker.store.tables import Job
 
 

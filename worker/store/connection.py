@@ -1,8 +1,7 @@
 """The one way to the store: `transaction()`, and what runs `after_commit`.
 
 No session state, so that PgBouncer may sit in between in transaction mode: what a connection must promise is
-set at the begin of each transaction, temporary tables end with theirs, nothing is prepared, no LISTEN, no
-session locks.
+set at the begin of each transaction, nothing is prepared, no temporary tables, no LISTEN, no session locks.
 """
 
 import os
@@ -77,11 +76,6 @@ def at_once(statements: str) -> None:
 def after_commit(session: Session, action: Callable[..., object], *arguments: object) -> None:
     """Have `action` done once the transaction is committed, and only then; the same one twice is done once."""
     session.info.setdefault("after_commit", {})[action, arguments] = None
-
-
-def psycopg_connection(session: Session) -> PsycopgConnection[Any]:
-    """Give the driver's own connection under this transaction: COPY needs it."""
-    return cast("PsycopgConnection[Any]", session.connection().connection.driver_connection)
 
 
 @lru_cache(maxsize=1)

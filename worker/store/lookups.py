@@ -1,7 +1,7 @@
 """Plans that hold whatever the statistics say: each row is looked up in an index.
 
-Statistics are wrong just when it matters. A temporary table has none. The others are analysed up to a minute late, so
-the planner takes them for what they were; and a table that was analysed while it held nothing but the rows of a
+Statistics are wrong just when it matters. What is read out of bytes has none. Tables are analysed up to a minute late,
+so the planner takes them for what they were; and a table that was analysed while it held nothing but the rows of a
 transaction under way (the first import) it takes for one row, however much it has grown since. 2,000 leads into 10,000
 then took 3 s and their release 6 s; among a million neither ended within the 60 s that a statement may take.
 

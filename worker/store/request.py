@@ -12,7 +12,7 @@ from domain.identifiers import RowKey, row_key
 from domain.job import IdempotencyKey
 from domain.rows import FoldedRows, RowError, fold
 from worker.observability import tracing
-from worker.store import copy_format
+from worker.store import row_format
 
 _ROW_ERRORS = TypeAdapter(list[RowError])
 # What an id that can name no campaign names: the database numbers from 1.
@@ -51,7 +51,7 @@ class Request:
         campaign = row_key("camp", campaign_id) or _NO_CAMPAIGN
         folded = fold(leads)
         row_errors = _ROW_ERRORS.dump_json(folded.errors)
-        rows = copy_format.encode(folded.leads)
+        rows = row_format.encode(folded.leads)
         fingerprint = _fingerprint(campaign.number, folded, row_errors, rows)
         trace = tracing.traceparent()
         return cls(campaign_id, campaign, folded, rows, row_errors, fingerprint, key, workspace, import_number, trace)

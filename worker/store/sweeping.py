@@ -43,22 +43,6 @@ SELECT EXISTS (
 """)
 
 
-# A worker that is frozen, or cut off, in the midst of COPY keeps its lane: no timeout of PostgreSQL's runs while it
-# waits for the next bytes of a statement, and it holds cancels back too.
-_END_FROZEN = text("""
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND application_name = 'enroll'
-    AND state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')
-    AND query_start < now() - :seconds * interval '1 second'
-""")
-FROZEN_SECONDS = 15
-
-
-def end_frozen(session: Session) -> None:
-    """End connections of ours whose client has not taken or sent a byte of a statement for long."""
-    session.connection().execute(_END_FROZEN, {"seconds": FROZEN_SECONDS})
-
-
 def lanes_with_jobs(session: Session) -> list[CampaignKey]:
     """List campaigns with accepted jobs."""
     only_by_index(session)

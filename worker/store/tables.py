@@ -4,7 +4,7 @@ They stand beside the statements, not in `domain`, because collation, JSONB and 
 matter.
 
 - Every row is numbered by the database; `domain.identifiers` derives its public id.
-- Texts that are compared are COLLATE "C": a temporary table's column with another collation than the lead's
+- Texts that are compared are COLLATE "C": an incoming column with another collation than the lead's
   made the merge 40 times slower, because the join could not use the unique index.
 - `lead` and `send` carry no foreign keys: they are written only in their campaign's lane, campaigns are never
   deleted, and a check for each row would cost more than the row.
@@ -87,7 +87,7 @@ class Campaign(SQLModel, table=True):
 class Job(SQLModel, table=True):
     """One accepted bulk upsert request: the truth that a nudge only points at.
 
-    `rows` are the folded rows as bytes that COPY takes as they are; `duplicate_rows` are pairs (input index,
+    `rows` are the folded rows as `row_format` writes them; `duplicate_rows` are pairs (input index,
     position of the folded row); `outcomes` has a letter for each folded row: c(reated), u(pdated), n(ot changed).
     `import_number`: the import that it is a part of, if any.
     """

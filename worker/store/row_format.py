@@ -1,8 +1,12 @@
-r"""The bytes that COPY takes: folded rows in PostgreSQL's text format, made once when a job is accepted.
+r"""The bytes of a job: folded rows as lines that PostgreSQL takes apart by itself, made once when a job is accepted.
 
-Text, not CSV: before PostgreSQL 18 a quoted value with a line `\.` ends a CSV early. A line is: position, email,
-given, first_name, company, job_title, custom_variables. `given` says which columns the row speaks about, so that
-an absent key and a null one differ and the common line needs no `\N`.
+A line is: position, email, given, first_name, company, job_title, custom_variables (JSON), with tabs in between.
+`given` says which columns the row speaks about, so that an absent key and a null one differ and the common line needs
+no `\N`. A backslash, tab or line feed in a value is `\s`, `\t` or `\n`: no backslash stands before another one, so that
+three replacements read it back.
+
+They were once what COPY takes, and went through the worker into a temporary table: as fast for thousands of rows, but
+for a single one making and dropping the table took 7 ms of 19.
 """
 
 from collections.abc import Mapping
@@ -23,8 +27,6 @@ class Gives(IntFlag):
     CLEARED_VARIABLES = 16
 
 
-COLUMNS = ("position", "email", "given", "first_name", "company", "job_title", "custom_variables")
-
 _STANDARD = (
     ("firstName", Gives.FIRST_NAME.value),
     ("company", Gives.COMPANY.value),
@@ -32,8 +34,8 @@ _STANDARD = (
 )
 _VARIABLES = Gives.VARIABLES.value
 _CLEARED = Gives.CLEARED_VARIABLES.value
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_SEPARATORS = len(COLUMNS) - 1
+_ESCAPES = str.maketrans({"\\": "\\s", "\t": "\\t", "\n": "\\n"})
+_SEPARATORS = 6
 
 
 def encode(leads: Mapping[str, Given]) -> bytes:
@@ -44,12 +46,6 @@ def encode(leads: Mapping[str, Given]) -> bytes:
 def emails_of(rows: bytes) -> list[str]:
     """Read the addresses back, in order. No address holds what the format escapes."""
     return [line.split(b"\t", 2)[1].decode() for line in rows.split(b"\n")[:-1]]
-
-
-def of_job(rows: bytes, job: int) -> bytes:
-    """Put the job's place in its batch before each line; no value holds a raw line feed."""
-    prefix = b"%d\t" % job
-    return prefix + rows[:-1].replace(b"\n", b"\n" + prefix) + b"\n" if rows else b""
 
 
 def _line(position: int, email: str, row: Given) -> str:
@@ -70,8 +66,8 @@ def _line(position: int, email: str, row: Given) -> str:
 def _joined(head: str, columns: list[Value], variables: str) -> str:
     if None not in columns:
         line = f"{head}\t{columns[0]}\t{columns[1]}\t{columns[2]}\t{variables}\n"
-        # Most lines hold nothing to escape: three looks at the whole line are cheaper than one at each value.
-        if "\\" not in line and "\r" not in line and line.count("\t") == _SEPARATORS and line.count("\n") == 1:
+        # Most lines hold nothing to escape: looking at the whole line is cheaper than at each value.
+        if "\\" not in line and line.count("\t") == _SEPARATORS and line.count("\n") == 1:
             return line
     escaped = "\t".join("\\N" if value is None else str(value).translate(_ESCAPES) for value in columns)
     return f"{head}\t{escaped}\t{variables.translate(_ESCAPES)}\n"
