@@ -11,6 +11,7 @@ import pytest
 import yaml
 from support.command_line import enroll
 from support.exposition import Samples
+from support.ops import VIEWER, page
 from support.prometheus import Firing, play, rising, run_rules, steady, until_minute
 
 from worker.observability import exposition
@@ -274,3 +275,16 @@ def test_an_alert_links_to_the_rows_of_its_stage(tmp_path: Path) -> None:
     played = play(tmp_path, RULES, {"input_series": inputs, "alert_rule_test": looked})
 
     assert played.returncode == 0, played.stdout + played.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_the_pages_that_alerts_link_to_are_there() -> None:
+    links = " ".join(rule["annotations"]["dashboard_url"] for rule in rules())
+    filters = set(re.findall(r"(jobs|sends)(\?status=\w+)", links))
+    screens = {f"/{screen}" for screen in re.findall(r"/ops/(\w+)(?=\s|$)", links)}
+    with page() as admit:
+        person = admit(VIEWER)
+        for path in ("", *screens, *(f"/{screen}{wanted}" for screen, wanted in filters)):
+            assert person.get(f"/ops{path}").status_code == 200, path
+    assert filters >= {("jobs", "?status=dead"), ("sends", "?status=unknown")}
+    assert screens >= {"/workers", "/failures"}

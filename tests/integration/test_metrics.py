@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 from support.database import sql
 from support.exposition import Samples
+from support.ops import ADMIN, page
 
 from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
@@ -236,3 +237,20 @@ def test_requests_are_told_apart_by_the_pattern_of_their_address_only() -> None:
     }
     assert not any("camp_" in route or "nowhere" in route for route in routes)
     assert "/v1/campaigns/{campaign_id}/stats" in routes
+
+
+@pytest.mark.usefixtures("store")
+def test_what_people_do_by_the_page_is_counted_and_what_they_are_refused_too() -> None:
+    before = told()
+    with page() as admit:
+        person = admit(ADMIN)
+        assert person.do("/ops/stages/deliver/pause", why="").status_code == 400
+        person.done("/ops/stages/deliver/pause", why="provider 5xx")
+    after = told()
+
+    def counted(**labels: str) -> float:
+        return after.get("operator_actions_total", **labels) - before.get("operator_actions_total", **labels)
+
+    assert counted(action="stage.pause", result="done") == 1
+    assert counted(action="stage.pause", result="refused") == 1
+    assert after.get("paused", scope="deliver") == 1
