@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import text
+
 from worker.celery import app
 from worker.store import merging
 from worker.transport.file import FileTransport
@@ -13,11 +15,12 @@ _apply_jobs = merging.apply_jobs
 _deliver = FileTransport.deliver
 
 
-def _apply_or_quote(session: Any, campaign: int, numbers: Sequence[int]) -> None:
-    for rows in merging._job_bytes(session, numbers):
-        if b"unmergeable" in rows:
-            raise ValueError(rows.decode())
-    _apply_jobs(session, campaign, numbers)
+def _apply_or_quote(session: Any, campaign: int, numbers: Sequence[int]) -> Any:
+    rows = session.connection().execute(text("SELECT rows FROM job WHERE id = ANY(:numbers)"), {"numbers": [*numbers]})
+    for (of_job,) in rows:
+        if b"unmergeable" in bytes(of_job):
+            raise ValueError(bytes(of_job).decode())
+    return _apply_jobs(session, campaign, numbers)
 
 
 def _deliver_or_quote(self: FileTransport, message: Any) -> None:
