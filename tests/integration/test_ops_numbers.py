@@ -119,6 +119,20 @@ def test_the_rates_are_those_of_what_was_committed(
     assert "done a minute 1" in let_in(VIEWER).read("/ops")
 
 
+def test_a_job_shows_its_path_to_the_sends_of_its_leads(
+    let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]
+) -> None:
+    campaign = new_campaign()
+    job = ledger.accept(campaign.public_id, [{"email": f"{n}@x.test"} for n in range(3)])
+    take_turn(campaign.number)
+    campaigns.start_campaign(campaign.public_id)
+    take_turn(campaign.number)
+    tasks.deliver()
+    shown = let_in(VIEWER).read(f"/ops/jobs/{job.job_id}")
+    for part in ("accepted", "waited", "taken", "ran", "applied", "3 steps to its leads", "sent 3 of them"):
+        assert part in shown
+
+
 def test_every_attempt_of_a_job_is_shown(let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]) -> None:
     campaign = new_campaign()
     job = ledger.accept(campaign.public_id, [{"email": "a@x.test"}])

@@ -15,9 +15,9 @@ from worker.ops.deeds import audited
 from worker.ops.door import Acting, Looking, Visit
 from worker.ops.pages import PageRoute, go, page, query_of
 from worker.reports.ops.audit import audit_lines
-from worker.reports.ops.job import read_job
+from worker.reports.ops.job import read_effects, read_job
 from worker.reports.ops.jobs import JobFilter, list_jobs
-from worker.reports.ops.snapshot import snapshot
+from worker.reports.ops.snapshot import in_time, snapshot
 from worker.reports.results import RowReport, read_results
 from worker.store import ledger
 
@@ -57,9 +57,10 @@ def show(request: Request, visit: Looking, job_id: str, start: Start = 0) -> HTM
     """Show one: its attempts, and what became of its rows."""
     with snapshot() as session:
         job = read_job(session, job_id, visit.workspace)
+        effects = in_time(session, lambda: read_effects(session, job.number)) if job.status == "applied" else None
         lines = audit_lines(session, None, 20, target=job.id)
     results, why_none = _results(visit, job.id, start, _RESULTS_SHOWN)
-    shown = {"job": job, "results": results, "why_none": why_none, "start": start, "lines": lines}
+    shown = {"job": job, "results": results, "why_none": why_none, "start": start, "lines": lines, "effects": effects}
     return page(request, visit, "job.html", "jobs", page_rows=_RESULTS_SHOWN, **shown)
 
 

@@ -11,7 +11,8 @@ from sqlmodel import Session
 from domain.errors import JobNotFound
 from domain.identifiers import public_id, row_key
 from domain.job import JobStatus, KeySpace
-from worker.reports.ops.snapshot import rows
+from worker.reports.ops.snapshot import one, rows
+from worker.store.row_format import emails_of
 
 _JOB = text("""
 SELECT job.id, job.created_at, job.status, job.key_space, job.idempotency_key, job.row_count, job.received,
@@ -30,6 +31,29 @@ WHERE job.id = :number AND (CAST(:workspace AS bigint) IS NULL OR job.workspace_
 _ATTEMPTS = text("""
 SELECT attempt, together, worker, started_at, ended_at, error FROM job_attempt WHERE job_id = :number ORDER BY id DESC
 """)
+
+
+# What was sent to its leads since it was accepted, for jobs of few rows: those of many would be too long to look up.
+_ROWS = text("SELECT rows FROM job WHERE id = :number AND row_count <= :most")
+_SENDS = text("""
+SELECT count(*) AS released, count(*) FILTER (WHERE send.status = 'sent') AS sent,
+    min(send.created_at) AS released_at, max(send.finished_at) FILTER (WHERE send.status = 'sent') AS sent_at
+FROM job
+JOIN lead ON lead.campaign_id = job.campaign_id AND lead.email = ANY(:emails)
+JOIN send ON send.lead_id = lead.id AND send.created_at >= job.created_at
+WHERE job.id = :number
+""")
+_MOST_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What was sent to the leads of a job since it was accepted."""
+
+    released: int
+    sent: int
+    released_at: datetime | None
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,15 @@ def read_job(session: Session, job_id: str, workspace: int | None) -> JobDetail:
         raise JobNotFound(job_id=job_id)
     attempts = [Attempt(*row) for row in rows(session, _ATTEMPTS, number=found[0].id)]
     return _detail(found[0], attempts)
+
+
+def read_effects(session: Session, number: int) -> Effects | None:
+    """Tell what was sent to the leads of a job; None where it has too many rows, or none any more."""
+    stored = rows(session, _ROWS, number=number, most=_MOST_ROWS)
+    if not stored or stored[0].rows is None:
+        return None
+    emails = emails_of(bytes(stored[0].rows))
+    return Effects(*one(session, _SENDS, number=number, emails=emails))
 
 
 _COUNTS = ("received", "created", "updated", "unchanged", "enrolled", "duplicates", "skipped", "errors")
