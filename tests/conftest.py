@@ -49,7 +49,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     started.valkey.start()
     yield started
     started.valkey.stop()
-    started.postgresql.stop()
     started.postgresql.remove()  # under root its data are not in the folder that pytest clears away
 
 
