@@ -5,6 +5,7 @@ dearer has to raise them here, and so to say that it is worth that.
 """
 
 import json
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -15,9 +16,10 @@ from support.cost import calls_of, counted_statements
 from support.database import send_statuses
 
 from domain.bulk_upsert import Limits, leads_of_body
+from worker import delivering, enrolling
 from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
-from worker.store import campaigns, ledger
+from worker.store import campaigns, connection, ledger
 from worker.store.tables import Campaign
 from worker.transport import open_transport
 
@@ -86,6 +88,14 @@ class Paths:
         take_turn(campaign.number)
         campaigns.start_campaign(campaign.public_id)
         return campaign
+
+
+@pytest.fixture(autouse=True)
+def _on_a_slow_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn ends before its work, and no connection is asked whether it still lives."""
+    monkeypatch.setattr(enrolling, "TURN_SECONDS", math.inf)
+    monkeypatch.setattr(delivering, "TURN_SECONDS", math.inf)
+    monkeypatch.setattr(connection, "_TRUSTED_SECONDS", math.inf)
 
 
 LIMITS = {

@@ -108,17 +108,19 @@ WITH incoming AS MATERIALIZED ({_INCOMING}), common AS MATERIALIZED (
         count(*) FILTER (WHERE outcome = 'n') AS unchanged,
         count(*) FILTER (WHERE status IS DISTINCT FROM 'stopped') AS enrolled,
         string_agg(outcome, '' ORDER BY position) AS outcomes
-    FROM merged GROUP BY job
+    FROM (
+        SELECT job, position, outcome, status FROM merged
+        UNION ALL
+        SELECT place, NULL, NULL, 'stopped' FROM generate_series(CAST(:first AS bigint), :last) AS place
+    ) AS merged_or_empty GROUP BY job
 )
 UPDATE job SET
     status = 'applied', finished_at = statement_timestamp(), last_error = NULL, attempts = greatest(attempts, 1),
     taken_at = statement_timestamp() - :elapsed * interval '1 second', applied_by = :process,
-    created = coalesce(counted.created, 0), updated = coalesce(counted.updated, 0),
-    unchanged = coalesce(counted.unchanged, 0), enrolled = coalesce(counted.enrolled, 0),
+    created = counted.created, updated = counted.updated, unchanged = counted.unchanged, enrolled = counted.enrolled,
     outcomes = coalesce(counted.outcomes, '')
-FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS batch (id, place)
-LEFT JOIN counted ON counted.job = batch.place
-WHERE job.id = batch.id AND batch.place BETWEEN :first AND :last AND NOT EXISTS (SELECT FROM common)
+FROM counted
+WHERE job.id = ANY (ARRAY[(CAST(:numbers AS bigint[]))[counted.job]]) AND NOT EXISTS (SELECT FROM common)
 RETURNING
     job.created_at, job.trace, CAST(extract(epoch FROM job.taken_at - job.created_at) AS double precision) AS waited,
     ARRAY[

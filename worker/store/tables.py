@@ -106,6 +106,8 @@ class Job(SQLModel, table=True):
         Index("job_dead", "id", postgresql_where=text("status = 'dead'")),
         Index("job_kept_rows", "finished_at", postgresql_where=text("rows IS NOT NULL")),
         Index("job_import", "import_id", postgresql_where=text("import_id IS NOT NULL")),
+        # Counting an attempt writes each job of a batch: in its page 8 µs a job, elsewhere and in six indexes 41.
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
     number: int = number_column()
