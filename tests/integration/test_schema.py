@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 from support.database import sql
 
@@ -46,3 +47,9 @@ def test_migrating_again_changes_nothing_and_the_schema_is_current() -> None:
     assert schema.is_current()
     sql("UPDATE alembic_version SET version_num = '0000'")
     assert not schema.is_current()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_would_go_to() -> None:
+    head = ScriptDirectory.from_config(schema._alembic_config()).get_current_head()
+
+    assert schema._newest_revision() == head

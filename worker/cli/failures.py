@@ -1,15 +1,10 @@
 """How a command fails: one line on stderr that says what was wrong and what to do, and exit code 1."""
 
-from typing import Any
-
-import typer
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
-from typer.core import TyperGroup
 
 from domain.errors import Refusal
-from worker.cli.output import say
 from worker.embedded.stack import AlreadyRunning, ServerFailed
 from worker.endpoints import NotRunning
 from worker.settings import UnusableSetting
@@ -18,21 +13,6 @@ from worker.store.trouble import is_store_trouble, reason_of
 
 class CommandFailed(Exception):
     """The command cannot do what it was asked to. The message is one line."""
-
-
-class Commands(TyperGroup):
-    """The commands of `enroll`: whatever they raise for a known reason is told, not shown as a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except Exception as error:
-            message = message_of(error)
-            if message is None:
-                raise
-            say(f"enroll: {message}")
-            raise typer.Exit(1) from None
 
 
 def message_of(error: Exception) -> str | None:

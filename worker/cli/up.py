@@ -35,6 +35,7 @@ def up() -> None:
 def migrated_servers(chosen: Settings) -> Generator[RunningStack]:
     """Run the servers, with the tables of this version."""
     check_mail_settings(chosen)
+    threading.Thread(target=schema.load, daemon=True).start()
     with servers(chosen, say) as stack:
         schema.migrate()
         yield stack

@@ -56,7 +56,7 @@ def _worker(name: str, queues: str) -> Program:
 
 
 def _beat() -> Program:
-    return Program("beat", [*_CELERY, "beat", "--loglevel=INFO", "--pidfile="])
+    return Program("beat", [*_CELERY[:-1], "worker.beat", "beat", "--loglevel=INFO", "--pidfile="])
 
 
 def _node(name: str) -> str:
