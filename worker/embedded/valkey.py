@@ -48,8 +48,8 @@ class EmbeddedValkey(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """`redis://:…@127.0.0.1:PORT/0`."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        """`redis://default:…@127.0.0.1:PORT/0`; with the user's name, because redis-cli takes an absent one for ""."""
+        return f"redis://default:{self._password}@127.0.0.1:{self.port}/0"
 
     @property
     def _workplace(self) -> Path:
