@@ -133,7 +133,7 @@ def _read_row(row: object, good_names: set[str]) -> tuple[str, Given]:
     said = cast("dict[str, Any]", row)
     given = said.copy()
     email = _read_email(given.pop("email", None))
-    variables = len(given)
+    variables, has_floats = len(given), False
     for field in STANDARD_FIELDS:
         if field in given:
             variables -= 1
@@ -146,9 +146,12 @@ def _read_row(row: object, good_names: set[str]) -> tuple[str, Given]:
             _check_text(name, value)
         elif value is not None and type(value) is not int and type(value) is not bool:
             given[name] = _canonical_number(name, value)
+            has_floats = True
     if variables > MAX_VARIABLES:
         raise _BadRow("too_many_variables")
     _check_size(said)
+    if has_floats:
+        _check_size(given)  # 1e308 is five bytes as it is given, and 309 as it is kept
     return email, given
 
 

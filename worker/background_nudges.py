@@ -6,7 +6,6 @@ what is nudged for again while it is busy, it sends once.
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -22,16 +21,15 @@ class BackgroundNudges:
 
     def __init__(self, send: Callable[[str, str | None], None]) -> None:
         self._send = send
-        self._waiting: deque[Nudge] = deque()
+        self._waiting: dict[Nudge, None] = {}
         self._changed = threading.Condition()
         self._ending = False
 
     def __call__(self, task: str, campaign_id: str | None) -> None:
         """Have a nudge sent soon."""
         with self._changed:
-            if (task, campaign_id) not in self._waiting:
-                self._waiting.append((task, campaign_id))
-                self._changed.notify()
+            self._waiting[task, campaign_id] = None
+            self._changed.notify()
 
     @contextmanager
     def running(self) -> Generator[None]:
@@ -56,4 +54,8 @@ class BackgroundNudges:
     def _next(self) -> Nudge | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ending)
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            return first

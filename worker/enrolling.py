@@ -46,11 +46,11 @@ def take_turn(campaign: int) -> bool:
     turn = _Turn(campaign)
     move = turn.take_step(wait=True)
     deadline = monotonic() + TURN_SECONDS
-    while move is Move.PROGRESS:
-        if monotonic() >= deadline:
-            return True
+    while move is Move.PROGRESS and monotonic() < deadline:
         move = turn.take_step(wait=False)
-    return False
+    if turn.failure:
+        raise turn.failure
+    return move is Move.PROGRESS
 
 
 class _Turn:
@@ -61,24 +61,30 @@ class _Turn:
         self._newest_done = 0
         self._origin = Origin()
         self._apart = False
+        self.failure: Exception | None = None
 
     def take_step(self, *, wait: bool) -> Move:
-        """Apply a batch and release a chunk, in one transaction; apart once a release has failed with a batch."""
+        """Apply a batch and release a chunk, in one transaction.
+
+        Apart once a release has failed with a batch, and for suspects: a release that kills its worker, each time,
+        must keep neither from being applied nor from being buried.
+        """
         attempt = _Attempt()
         try:
             with transaction() as session:
                 if not lane.take(session, self._campaign, wait=wait):
                     return Move.LANE_TAKEN
                 more = self._apply(session, attempt)
-                if not self._apart:
+                if not (apart := self._apart or attempt.is_of_suspects):
                     attempt.is_releasing = True
                     more |= self._release(session)
         except Exception as error:  # noqa: BLE001  # whatever a job raises is counted against it
             attempt.failed(error)
             self._apart |= attempt.is_releasing
+            self._origin = Origin()
             return Move.PROGRESS
         self._newest_done = max(self._newest_done, attempt.newest)
-        more |= self._apart and self._release_apart()
+        more |= apart and self._release_apart()
         return self._told(Move.PROGRESS if more else Move.NOTHING_TO_DO)
 
     def _apply(self, session: Session, attempt: "_Attempt") -> bool:
@@ -87,7 +93,7 @@ class _Turn:
         batch = next_batch(waiting)
         if batch:
             self._origin = attempt.apply(session, self._campaign, batch)
-        return len(batch) < len(waiting) or len(waiting) == BATCH_JOBS
+        return attempt.left_some or len(batch) < len(waiting) or len(waiting) == BATCH_JOBS
 
     def _release(self, session: Session) -> bool:
         """Release a chunk of whoever is due; True when more may be due."""
@@ -101,8 +107,16 @@ class _Turn:
         return max(settled, released) == releasing.CHUNK
 
     def _release_apart(self) -> bool:
-        with transaction() as session:
-            return lane.take(session, self._campaign, wait=False) and self._release(session)
+        """Release in a transaction of its own; what it raises waits until the jobs behind are applied."""
+        try:
+            with transaction() as session:
+                return lane.take(session, self._campaign, wait=False) and self._release(session)
+        except Exception as error:
+            record.failed("release", class_of(error))
+            if is_store_trouble(error):
+                raise
+            self.failure = error
+            return False
 
     def _told(self, move: Move) -> Move:
         if move is Move.NOTHING_TO_DO and self._newest_done:
@@ -116,12 +130,15 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.newest = 0
+        self.left_some = False
+        self.is_of_suspects = False
         self.is_releasing = False
         self._counted: list[int] = []
         self._began = monotonic()
 
     def apply(self, session: Session, campaign: int, batch: Sequence[Waiting]) -> Origin:
         self.newest = batch[-1].number
+        self.is_of_suspects = batch[0].suspect
         if is_exhausted(batch[0], settings().max_attempts):
             attempts.bury(session, batch[0].number)
             after_commit(session, _tell_of_death, batch[0].number)
@@ -130,26 +147,35 @@ class _Attempt:
         attempts.count_attempt(numbers)
         self._counted = numbers
         applied = merging.apply_jobs(session, campaign, numbers)
+        self._leave(session, numbers[len(applied.waits) :])
         after_commit(session, lambda: record.applied(self._began, applied.waits, applied.rows))
         trace = tracing.batch("apply", applied.traces, monotonic() - self._began, jobs=len(numbers))
         return Origin(applied.accepted_at, trace)
 
+    def _leave(self, session: Session, numbers: Sequence[int]) -> None:
+        """Leave the jobs behind those applied for the next step."""
+        if numbers:
+            self.newest = numbers[0] - 1
+            self.left_some = True
+            after_commit(session, attempts.spare, tuple(numbers))
+
     def failed(self, error: Exception) -> None:
         """A failure counts against the jobs. Trouble with the store does not, and is the caller's to wait out.
 
-        Nor does a release that failed after them: it is raised where there were none, and else tried apart.
+        Nor does a release that failed after them: that is tried apart. Where there were no jobs, the error is raised.
         """
         record.failed("release" if self.is_releasing else "apply", class_of(error), len(self._counted))
-        trouble = is_store_trouble(error)
-        if trouble or self.is_releasing:
+        if self.is_releasing and self.newest:
             self._take_back()
-        if trouble or (self.is_releasing and not self.newest):
+            log.error("a release failed, it is tried apart from the jobs before it: %s", where_and_what(error))
+        elif is_store_trouble(error):
+            self._take_back()
             raise error
-        if not self.is_releasing:
+        elif not self._counted:
+            raise error
+        else:
             _tell_of_failure(self._counted, error)
             until_done(lambda: attempts.note_failure(self._counted, error, monotonic() - self._began))
-            return
-        log.error("a release failed, it is tried apart from the jobs before it: %s", where_and_what(error))
 
     def _take_back(self) -> None:
         if self._counted:

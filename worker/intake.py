@@ -103,24 +103,8 @@ def _request(entry: Entry) -> ledger.Request:
 
 def _accept(requests: Sequence[ledger.Request]) -> list[str | None]:
     """Commit requests as jobs, in order; give for each the reason why it was refused, if it was."""
-    try:
-        return [_reason_of(outcome) for outcome in ledger.accept_together(requests)]
-    except Exception as error:
-        if not _may_lie_in_the_entry(error):
-            raise
-    return [_accept_alone(request) for request in requests]
-
-
-def _accept_alone(request: ledger.Request) -> str | None:
-    try:
-        ledger.accept_request(request)
-    except Refusal as refusal:
-        return _reason(refusal)
-    except Exception as error:
-        if not _may_lie_in_the_entry(error):
-            raise
-        return _internal_error(request.key, error)
-    return None
+    outcomes = ledger.accept_together(requests)
+    return [_reason_of(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
 
 def _may_lie_in_the_entry(error: Exception) -> bool:
@@ -128,8 +112,14 @@ def _may_lie_in_the_entry(error: Exception) -> bool:
     return may_lie_in_the_request(error) and not isinstance(error, RedisError)
 
 
-def _reason_of(outcome: ledger.Acceptance | Refusal) -> str | None:
-    return _reason(outcome) if isinstance(outcome, Refusal) else None
+def _reason_of(request: ledger.Request, outcome: ledger.Acceptance | Exception) -> str | None:
+    if isinstance(outcome, ledger.Acceptance):
+        return None
+    if isinstance(outcome, Refusal):
+        return _reason(outcome)
+    if not _may_lie_in_the_entry(outcome):
+        raise outcome
+    return _internal_error(request.key, outcome)
 
 
 def _reason(refusal: Refusal) -> str:

@@ -21,6 +21,7 @@ _TAKE_ATTEMPT_BACK = """
 UPDATE job SET suspect = {alone} = 1, attempts = attempts - {alone}
 WHERE id = ANY('{{{numbers}}}') AND status = 'accepted'
 """
+_SPARE = "UPDATE job SET suspect = false WHERE id = ANY('{{{numbers}}}') AND status = 'accepted'"
 _QUICKLY = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true);"
 
 _NOTE_FAILURE = text("UPDATE job SET last_error = :error WHERE id = ANY(:numbers) AND status = 'accepted'")
@@ -46,6 +47,11 @@ def count_attempt(numbers: Sequence[int]) -> None:
 def take_attempt_back(numbers: Sequence[int]) -> None:
     """Commit that an attempt that was counted was none."""
     _note_attempt(_TAKE_ATTEMPT_BACK, numbers)
+
+
+def spare(numbers: Sequence[int]) -> None:
+    """Commit that jobs of a batch were not tried after all."""
+    _note_attempt(_SPARE, numbers)
 
 
 def note_failure(numbers: Sequence[int], error: BaseException, seconds: float = 0.0) -> None:

@@ -1,5 +1,6 @@
 """The ledger of jobs: accepted once, applied in order, dead with a reason, never lost."""
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from worker.store.finding import find
 from worker.store.lookups import only_by_index
 from worker.store.request import Request
 from worker.store.tables import Campaign, Job
-from worker.store.trouble import is_store_trouble
+from worker.store.trouble import is_store_trouble, is_wait_for_others
 
 _TO_ARRAY = str.maketrans("[]", "{}")
 
@@ -37,8 +38,8 @@ class Acceptance:
     replayed: bool
 
 
-# All requests of a transaction in one statement, because a round trip each would keep all of them waiting. The numbers
-# are taken here to tell which row became of which request. Two first uses of a key at once: the second insert waits
+# All requests of a transaction in one statement, because a round trip each would keep all of them waiting. Each gets
+# its number when it is inserted, after those before it: two first uses of a key at once, and the second insert waits
 # for the first to commit, then does nothing. `%b` sends bytes as they are: as text each would be two digits.
 _INSERT = """
 WITH asked AS (
@@ -57,23 +58,21 @@ WITH asked AS (
         AND date_trunc('milliseconds', campaign.created_at) = asked.campaign_created_at
         AND campaign.workspace_id = coalesce(asked.workspace_id, campaign.workspace_id)
     ORDER BY asked.place
-), numbered AS MATERIALIZED (
-    SELECT *, nextval('job_id_seq') AS id FROM permitted
 ), accepted AS (
     INSERT INTO job (
-        id, workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
+        workspace_id, campaign_id, key_space, idempotency_key, fingerprint,
         rows, row_count, row_errors, duplicate_rows, received, duplicates, errors, import_id, trace
-    ) OVERRIDING SYSTEM VALUE
+    )
     SELECT
-        id, owner, campaign_id, key_space, key, fingerprint,
-        rows, row_count, row_errors::jsonb, duplicate_rows::integer[], received, duplicates, errors, import_id,
-        trace
-    FROM numbered ORDER BY id
+        owner, campaign_id, key_space, key, fingerprint,
+        rows, row_count, row_errors::jsonb, duplicate_rows::integer[], received, duplicates, errors, import_id, trace
+    FROM permitted ORDER BY place
     ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
-    RETURNING id, created_at
+    RETURNING id, created_at, workspace_id, key_space, idempotency_key
 )
-SELECT numbered.place, numbered.owner, accepted.id, accepted.created_at
-FROM numbered LEFT JOIN accepted ON accepted.id = numbered.id
+SELECT place, owner, key_space, key, NULL AS id, NULL AS created_at FROM permitted
+UNION ALL
+SELECT NULL, workspace_id, key_space, idempotency_key, id, created_at FROM accepted
 """
 
 _OLDEST_ACCEPTED = text("""
@@ -120,19 +119,24 @@ def accept_request(request: Request) -> Acceptance:
         return accept_within(session, request)
 
 
-def accept_together(requests: Sequence[Request]) -> list[Acceptance | Refusal]:
-    """Commit requests as one job each, in order, in one transaction; in the place of a refused one stands why.
+def accept_together(requests: Sequence[Request]) -> list[Acceptance | Exception]:
+    """Commit requests as one job each, in order, in one transaction; in the place of one that is no job stands why.
 
-    One commit, and so one wait for the disk, for all of them. A request that breaks the transaction breaks it for
-    nobody else: each is then committed alone.
+    One commit, and so one wait for the disk, for all of them. A request that breaks the transaction, or waits in it for
+    a key that somebody else holds, breaks it for nobody else: each is then committed alone. Trouble with the store is
+    raised.
     """
+    if not requests:
+        return []
     try:
         with transaction() as session:
-            return _accept_all(session, requests)
+            return [*_accept_all(session, requests)]
     except Exception as error:
-        if is_store_trouble(error) or len(requests) == 1:
+        if is_store_trouble(error) and not is_wait_for_others(error):
             raise
-    return [outcome for request in requests for outcome in accept_together([request])]
+        if len(requests) == 1:
+            return [error]
+    return [_accepted_or_why(request) for request in requests]
 
 
 def accept_within(session: Session, request: Request) -> Acceptance:
@@ -208,8 +212,23 @@ class _Inserted(NamedTuple):
 
 def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, _Inserted]:
     columns = {column: [row[column] for row in rows] for column in rows[0]}
-    found = session.connection().exec_driver_sql(_INSERT, columns)
-    return {place: _Inserted(*told) for place, *told in found}
+    told = session.connection().exec_driver_sql(_INSERT, columns).all()
+    permitted = sorted(row for row in told if row.place is not None)
+    new: dict[Any, deque[Any]] = defaultdict(deque)
+    for row in sorted((row for row in told if row.place is None), key=lambda row: row.id):
+        new[row.owner, row.key_space, row.key].append((row.id, row.created_at))
+    # Those without a key are in the order of their places; of those with the same key only the first can be new.
+    return {
+        place: _Inserted(owner, *(new[(owner, *key)].popleft() if new[(owner, *key)] else (None, None)))
+        for place, owner, *key, _, _ in permitted
+    }
+
+
+def _accepted_or_why(request: Request) -> Acceptance | Exception:
+    try:
+        return accept_request(request)
+    except Exception as error:  # noqa: BLE001  # whoever asked is told; its neighbours are not held up
+        return error
 
 
 def _first_with_the_key_of(session: Session, request: Request, workspace: int) -> Any:

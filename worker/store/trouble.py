@@ -2,10 +2,13 @@
 
 import psycopg
 from psycopg.errors import (
+    DeadlockDetected,
     IdleInTransactionSessionTimeout,
+    LockNotAvailable,
     ProgramLimitExceeded,
     QueryCanceled,
     ReadOnlySqlTransaction,
+    SerializationFailure,
     StatementTooComplex,
     TooManyArguments,
     TooManyColumns,
@@ -51,6 +54,11 @@ def is_store_trouble(error: BaseException) -> bool:
         return False
     out_of_reach = isinstance(error, DBAPIError) and error.connection_invalidated
     return out_of_reach or isinstance(error, OperationalError | InterfaceError) or isinstance(cause, _TROUBLE)
+
+
+def is_wait_for_others(error: BaseException) -> bool:
+    """Tell whether the work only waited, too long or in a circle, for what somebody else had locked."""
+    return isinstance(_cause(error), DeadlockDetected | LockNotAvailable | SerializationFailure)
 
 
 def storable(reason: str | None) -> str | None:

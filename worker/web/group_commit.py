@@ -8,50 +8,60 @@ while one is written to disk, another one is being sent.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from domain.errors import Refusal
 from worker.store.ledger import Acceptance, Request, accept_together
 
 # More bytes than this in one transaction make its members wait longer than they gain.
 _GROUP_BYTES = 256 * 1024
-# Fewer are better off in the next group than in a transaction of their own beside the one under way.
+# Fewer are better off in the next group than in a transaction of their own beside the one under way; unless that one
+# takes long, because somebody else holds a key that it needs.
 _BYTES_WORTH_A_CONNECTION = 32 * 1024
+_LONG_SECONDS = 0.1
 
 
 class _Member(NamedTuple):
     request: Request
     outcome: "asyncio.Future[Acceptance]"
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it is to the store."""
+        return len(self.request.rows) + len(self.request.row_errors)
+
 
 class GroupCommit:
     """Commits requests as jobs, side by side when there are many bytes, together when there are few."""
 
-    def __init__(self, side_by_side: int = 2) -> None:
+    def __init__(self, side_by_side: int = 4) -> None:
         self._waiting: deque[_Member] = deque()
         self._waiting_bytes = 0
         self._committing = 0
+        self._began = 0.0
         self._side_by_side = side_by_side
 
     async def accept(self, request: Request) -> Acceptance:
         """Commit one request, maybe with others; raises why it is refused."""
         member = _Member(request, asyncio.get_running_loop().create_future())
         self._waiting.append(member)
-        self._waiting_bytes += len(request.rows)
+        self._waiting_bytes += member.size
         self._start()
         return await asyncio.shield(member.outcome)
 
     def _start(self) -> None:
         if self._waiting and self._may_commit():
             self._committing += 1
+            self._began = monotonic()
+            asyncio.get_running_loop().call_later(_LONG_SECONDS, self._start)
             task = asyncio.create_task(self._commit(self._next_group()))
             task.add_done_callback(lambda _: self._go_on())
 
     def _may_commit(self) -> bool:
-        large = self._waiting_bytes >= _BYTES_WORTH_A_CONNECTION
-        return self._committing < (self._side_by_side if large else 1)
+        worth_it = self._waiting_bytes >= _BYTES_WORTH_A_CONNECTION or monotonic() >= self._began + _LONG_SECONDS
+        return self._committing < (self._side_by_side if worth_it else 1)
 
     def _go_on(self) -> None:
         self._committing -= 1
@@ -62,7 +72,7 @@ class GroupCommit:
         total = 0
         while self._waiting and total < _GROUP_BYTES:
             group.append(self._waiting.popleft())
-            total += len(group[-1].request.rows)
+            total += group[-1].size
         self._waiting_bytes -= total
         return group
 
@@ -75,7 +85,7 @@ class GroupCommit:
             _settle(member.outcome, outcome)
 
 
-def _settle(future: "asyncio.Future[Acceptance]", outcome: Acceptance | Refusal | Exception) -> None:
+def _settle(future: "asyncio.Future[Acceptance]", outcome: Acceptance | Exception) -> None:
     if future.done():
         return  # its caller went away
     if isinstance(outcome, Acceptance):
