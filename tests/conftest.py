@@ -1,6 +1,7 @@
 """Servers of the tests' own: PostgreSQL and Valkey from the pip packages, on free ports, so that they may be killed."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     started.valkey.start()
     yield started
     started.valkey.stop()
-    started.postgresql.remove()  # under root its data are not in the folder that pytest clears away
+    started.postgresql.kill()
+    _remove_in_background(started.postgresql.folder)
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +101,12 @@ def forget_connections() -> None:
         connection.engine().dispose()
     for cached in (settings, connection._engine, nudges._redis):
         cached.cache_clear()
+
+
+def _remove_in_background(folder: Path) -> None:
+    """Remove a cluster, which under root is not in the folder that pytest clears away; it takes up to 50 s."""
+    cluster = (folder / "cluster").resolve()
+    os.spawnlp(os.P_NOWAIT, "rm", "rm", "-rf", str(cluster), str(folder))
 
 
 def _copy_database(url: str, template: str) -> str:

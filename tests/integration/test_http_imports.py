@@ -331,7 +331,7 @@ def test_without_a_worker_an_upload_is_slow_but_not_stuck_and_with_one_only_a_fe
     content = "email\n" + "".join(f"{n}@x.test\n" for n in range(5_000))
     monkeypatch.setattr(import_request, "PATIENCE_SECONDS", 3_600)
     with applying():
-        data(upload(caller, campaign, content))
+        applied(caller, data(upload(caller, campaign, content))["importId"])
     assert max(waiting) <= importing.WAITING_JOBS - 1, "however fast the worker is"
 
     waiting.clear()
