@@ -94,7 +94,7 @@ WITH incoming AS MATERIALIZED ({_INCOMING}), common AS MATERIALIZED (
 ), creation AS (
     INSERT INTO lead (campaign_id, email, first_name, company, job_title, custom_variables)
     SELECT :campaign, email, first_name, company, job_title, custom_variables
-    FROM merged WHERE outcome = 'c' ORDER BY job, position
+    FROM merged WHERE outcome = 'c'
 ), change AS (
     UPDATE lead SET
         first_name = merged.first_name, company = merged.company, job_title = merged.job_title,
