@@ -121,6 +121,16 @@ def campaign(stack: Stack) -> Callable[[], str]:
     return create
 
 
+def assert_stops_cleanly(stack: Stack, number: signal.Signals) -> None:
+    programs, began = stack.programs(), time.monotonic()
+
+    assert stack.signal(number) == 0
+
+    assert time.monotonic() - began < STOPS_WITHIN
+    assert not any(program.is_alive() for program in programs.values())
+    assert "Traceback" not in stack.told()
+
+
 def test_the_commands_of_the_readme_work_against_the_running_stack(stack: Stack, campaign: Callable[[], str]) -> None:
     assert "start `enroll up`" in stack.run("status").stderr
     stack.up()
@@ -150,7 +160,7 @@ def test_the_call_of_the_first_page_works_to_the_letter_with_the_key_that_is_sho
 
     told = answer["data"]
     assert (told["created"], told["updated"], told["enrolled"], told["errors"]) == (2, 0, 2, [])
-    stack.signal(signal.SIGTERM)
+    assert_stops_cleanly(stack, signal.SIGTERM)
     stack.up()
     assert "sk_live_" not in stack.told()
 
@@ -163,17 +173,14 @@ def test_a_port_that_is_taken_stops_it_with_one_line(stack: Stack) -> None:
     assert f"ENROLL_API_PORT cannot be used: nobody can listen on 127.0.0.1:{stack.api_port} now" in refused.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_within_ten_seconds(stack: Stack, number: signal.Signals) -> None:
+def test_a_second_stack_is_refused_and_ctrl_c_stops_the_first_one(stack: Stack) -> None:
     stack.up()
-    programs = stack.programs()
-    began = time.monotonic()
 
-    assert stack.signal(number) == 0
+    second = stack.run("up")
 
-    assert time.monotonic() - began < STOPS_WITHIN
-    assert not any(program.is_alive() for program in programs.values())
-    assert "Traceback" not in stack.told()
+    assert second.returncode == 1
+    assert re.fullmatch(r"enroll: .* is in use by process \d+: stop that one first.*\n", second.stderr)
+    assert_stops_cleanly(stack, signal.SIGINT)
 
 
 def test_programs_that_die_are_started_again(stack: Stack, campaign: Callable[[], str]) -> None:
@@ -201,15 +208,6 @@ def test_what_a_killed_stack_left_is_cleaned_up_and_kept(stack: Stack, campaign:
 
     assert not any(program.is_alive() for program in old.values())
     assert stack.json("campaign", "show", created)["name"] == "Autumn"
-
-
-def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
-    stack.up()
-
-    second = stack.run("up")
-
-    assert second.returncode == 1
-    assert re.fullmatch(r"enroll: .* is in use by process \d+: stop that one first.*\n", second.stderr)
 
 
 def test_an_unusable_setting_stops_it_with_one_line(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
