@@ -1,7 +1,12 @@
 """What goes wrong in a lane is counted against the right job, or against none; and nothing holds a lane for ever."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -20,6 +25,19 @@ from worker.store.connection import transaction
 from worker.store.tables import Campaign
 
 NewCampaign = Callable[..., Campaign]
+
+
+FREEZE_IN_THE_LANE = """
+import os, signal, sys
+from worker.enrolling import take_turn
+from worker.store import connection, merging
+
+connection._BEGIN = connection._BEGIN.replace(
+    "'idle_in_transaction_session_timeout', '15s'", "'idle_in_transaction_session_timeout', '1s'"
+)
+merging.apply_jobs = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
+take_turn(int(sys.argv[1]))
+"""
 
 
 def accept(campaign: Campaign, count: int) -> list[int]:
@@ -108,6 +126,30 @@ def test_a_message_is_not_buried_for_what_is_no_fault_of_its_own(
 
     assert job_statuses(campaign.number) == {"accepted": 1}
     assert store.redis.xlen("enrollment:dead") == 0
+
+
+def test_a_worker_that_is_frozen_amid_its_work_loses_the_lane(new_campaign: NewCampaign) -> None:
+    """After 15 s in production; here after one."""
+    campaign = new_campaign()
+    accept(campaign, 2)
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    process = subprocess.Popen([sys.executable, "-c", FREEZE_IN_THE_LANE, str(campaign.number)], env=os.environ)
+    try:
+        until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "T", what="the worker's being frozen")
+        assert sql(idle) == [(1,)]
+        until(lambda: _turn_taken(campaign), what="another worker's applying the jobs")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert job_statuses(campaign.number) == {"applied": 2}
+
+
+def _turn_taken(campaign: Campaign) -> bool:
+    try:
+        take_turn(campaign.number)
+    except DBAPIError:  # the lane is still taken
+        return False
+    return True
 
 
 def test_one_part_of_the_sweep_that_fails_keeps_no_other_from_its_turn(
