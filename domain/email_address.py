@@ -26,7 +26,8 @@ _LONGEST_INPUT = 1_000
 
 _ATOM = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]"
 _ALNUM = "[a-zA-Z0-9]"
-_ordinary = re.compile(rf"{_ATOM}++(?:\.{_ATOM}++)*+@(?:{_ALNUM}++(?:-++{_ALNUM}++)*+\.)+[a-zA-Z]++").fullmatch
+# No group is possessive: before Python 3.11.5 one that fails halfway keeps what it has read, and `a.@x.com` passed.
+_ordinary = re.compile(rf"{_ATOM}++(?:\.{_ATOM}++)*@(?:{_ALNUM}++(?:-++{_ALNUM}++)*\.)+[a-zA-Z]++").fullmatch
 # An address of this length keeps every limit by itself: local part, each label, the whole. It spares the pattern
 # all counting.
 _ORDINARY_LENGTH = 64

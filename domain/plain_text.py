@@ -16,7 +16,7 @@ _unseen = re.compile(
     r"|<[!?][^>]*+(?:>|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
-_tag = re.compile(r"""<(/?)([a-z][a-z0-9]*+)((?:[^<>"']|"[^"<]*"|'[^'<]*')*+)>""", re.IGNORECASE)
+_tag = re.compile(r"""<(/?)([a-z][a-z0-9]*+)((?:[^<>"']++|"[^"<]*"|'[^'<]*')*)>""", re.IGNORECASE)
 _attribute = re.compile(r"""(?<![a-z-])([a-z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
 _blanks = re.compile(r"[ \t\r\n\f\xa0]+")
 _placeholder = re.compile(r"\0([0-9]+)\0")

@@ -24,7 +24,7 @@ _plain_header = re.compile("[!-~]+(?: [!-~]+)*").fullmatch
 # `Name <address>`, `"Name" <address>` or `address`. Read by hand: on `a@` and on a lone quote the standard library's
 # reader raises IndexError, and it takes `=?utf-8?q?=0A?=` for a line feed.
 _mailbox = re.compile(
-    r'(?:(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<words>[^"<>@,;]*+))\s*<(?P<inner>[^<>]*+)>|(?P<bare>[^"<>,;]*+))'
+    r'(?:(?:"(?P<quoted>(?:[^"\\]++|\\.)*)"|(?P<words>[^"<>@,;]*+))\s*<(?P<inner>[^<>]*+)>|(?P<bare>[^"<>,;]*+))'
 ).fullmatch
 # RFC 5322 allows 998 octets a line; mailers agree on fewer, and a subject of this length is read by nobody.
 _LONGEST_PLAIN_HEADER = 200
