@@ -13,7 +13,7 @@ from support.ops import ADMIN, page
 
 from worker.delivering import deliver_turn
 from worker.enrolling import take_turn
-from worker.observability import exposition
+from worker.observability import exposition, instruments
 from worker.observability.snapshot import Sampler
 from worker.reports.ops.stages import apply_now, deliver_now, release_now
 from worker.store import attempts, campaigns, ledger
@@ -217,7 +217,7 @@ def raise_store_trouble(_: object) -> None:
 
 
 def test_the_series_that_alerts_compare_with_zero_are_there_from_the_start() -> None:
-    samples = Samples.of(exposition.generate_latest(exposition.instruments.registry).decode())
+    samples = Samples.of(exposition.generate_latest(instruments.registry).decode())
 
     for stage in ("accept", "apply", "release", "deliver"):
         for outcome in ("ok", "retry", "dead", "skipped", "expired"):

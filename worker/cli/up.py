@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from domain.api_key import DEFAULT_SCOPES
 from worker.cli.output import say
+from worker.embedded import forking
 from worker.embedded.process import can_listen, listens, wait_until
 from worker.embedded.services import READY_WITHIN, counting_in, doors, wait_until_workers_answer, workers
 from worker.embedded.stack import RunningStack, servers
@@ -35,6 +36,7 @@ def up() -> None:
 def migrated_servers(chosen: Settings) -> Generator[RunningStack]:
     """Run the servers, with the tables of this version."""
     check_mail_settings(chosen)
+    forking.load_beforehand()
     threading.Thread(target=schema.load, daemon=True).start()
     with servers(chosen, say) as stack:
         schema.migrate()

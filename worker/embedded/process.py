@@ -69,9 +69,8 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def ending_of(process: "subprocess.Popen[bytes] | None") -> str:
-    """How a child of ours ended, in words."""
-    code = process.poll() if process else None
+def ending_of(code: int | None) -> str:
+    """How a process ended, in words, from its exit code; None for one that was not started."""
     if code is None:
         return "not started"
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

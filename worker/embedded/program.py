@@ -1,12 +1,11 @@
 """Programs of ours under supervision: a command, a process group of its own, a log."""
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from worker.embedded.child import Child, Launch, launch
 from worker.embedded.process import ProcessId, ending_of, kill_group, open_log, write_private
 
 _STOP_WITHIN = 6.0  # with the 3 s of the servers it makes less than the 10 s that `enroll up` may take to stop
@@ -14,11 +13,12 @@ _STOP_WITHIN = 6.0  # with the 3 s of the servers it makes less than the 10 s th
 
 @dataclass(frozen=True)
 class Program:
-    """What to run; `environment` is added to ours."""
+    """What to run, and how; `environment` is added to ours."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    launch: Launch = launch
 
 
 class RunningProgram:
@@ -29,20 +29,14 @@ class RunningProgram:
         self.log = data_dir / "logs" / f"{program.name}.log"
         self._program = program
         self._note = _notes(data_dir) / f"{program.name}.pid"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     def launch(self) -> None:
         """Start it, once nothing of its last run is left: children outlive a parent that was killed."""
         self._clear_group()
         with open_log(self.log) as log:
-            process = subprocess.Popen(  # noqa: S603  # the commands are our own
-                self._program.command,
-                env={**os.environ, **self._program.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            environment = {**os.environ, **self._program.environment}
+            process = self._program.launch(self.name, self._program.command, environment, log)
         self._process = process
         _write_note(self._note, process.pid)
 
@@ -53,7 +47,12 @@ class RunningProgram:
 
     def is_alive(self) -> bool:
         """Whether its main process runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.exit_code() is None
+
+    def wait(self) -> None:
+        """Wait until its main process has ended."""
+        if process := self._process:
+            process.wait()
 
     def stop(self) -> None:
         """Ask the main process to stop; after 7 s, kill the group."""
@@ -62,8 +61,7 @@ class RunningProgram:
             # Not the group: to Celery's children SIGTERM means to drop their task, and it is their parent, warmly
             # shutting down, who ends them.
             process.terminate()
-            with suppress(subprocess.TimeoutExpired):  # then it is killed
-                process.wait(_STOP_WITHIN)
+            process.wait(_STOP_WITHIN)
         self.kill()
 
     def kill(self) -> None:
@@ -73,13 +71,14 @@ class RunningProgram:
 
     def ending(self) -> str:
         """How its last run ended."""
-        return ending_of(self._process)
+        return ending_of(self._process.exit_code() if self._process else None)
 
     def _clear_group(self) -> None:
         # Once only: after that the number may be given to others.
         process, self._process = self._process, None
         if process is not None:
             kill_group(process.pid)
+            process.kill()  # it may have been forked just now, and not lead its group yet
             process.wait()
 
 

@@ -58,6 +58,11 @@ class EmbeddedServer(ABC):
         """Whether the server's process runs."""
         return self._process is not None and self._process.poll() is None
 
+    def wait(self) -> None:
+        """Wait until the server's process has ended."""
+        if process := self._process:
+            process.wait()
+
     def stop(self) -> None:
         """Stop in an orderly way, within 4 s."""
         self._end(self.stop_signals)
@@ -75,7 +80,7 @@ class EmbeddedServer(ABC):
 
     def ending(self) -> str:
         """How its last process ended."""
-        return ending_of(self._process)
+        return ending_of(self._process.poll() if self._process else None)
 
     @property
     @abstractmethod

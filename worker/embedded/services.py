@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from worker.embedded.forking import fork
 from worker.embedded.program import Program
 from worker.observability import directory
 
@@ -27,7 +28,7 @@ def workers() -> list[Program]:
 
 def doors() -> list[Program]:
     """List the programs that take leads in, beside the queue itself."""
-    return [Program(door, [*_ENROLL, door]) for door in ("api", "intake")]
+    return [Program(door, [*_ENROLL, door], launch=fork) for door in ("api", "intake")]
 
 
 def counting_in(folder: Path, programs: Iterable[Program]) -> list[Program]:
@@ -52,11 +53,11 @@ def wait_until_workers_answer(within: float) -> bool:
 def _worker(name: str, queues: str) -> Program:
     options = [f"--hostname={_node(name)}", f"--queues={queues}", "--concurrency=2", "--loglevel=INFO"]
     # Waiting a second at the start to hear from other workers is of no use here.
-    return Program(name, [*_CELERY, "worker", *options, "--without-mingle", "--without-gossip"])
+    return Program(name, [*_CELERY, "worker", *options, "--without-mingle", "--without-gossip"], launch=fork)
 
 
 def _beat() -> Program:
-    return Program("beat", [*_CELERY[:-1], "worker.beat", "beat", "--loglevel=INFO", "--pidfile="])
+    return Program("beat", [*_CELERY[:-1], "worker.beat", "beat", "--loglevel=INFO", "--pidfile="], launch=fork)
 
 
 def _node(name: str) -> str:

@@ -3,7 +3,8 @@
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -32,6 +33,10 @@ class Service(Protocol):
         """Whether it runs."""
         ...
 
+    def wait(self) -> None:
+        """Wait until it has ended; no time at all where it does not run."""
+        ...
+
     def stop(self) -> None:
         """Stop it in an orderly way within 7 s, by force if need be."""
         ...
@@ -46,12 +51,17 @@ class Service(Protocol):
 
 
 class Supervisor:
-    """Keeps services alive from `start` to `stop`, each watched by a thread of its own; a context manager too."""
+    """Keeps services alive from `start` to `stop`; a context manager too.
+
+    Each is watched by a thread of its own, which sleeps until the service ends: seven that looked ten times a second
+    took 0.4 % of a core.
+    """
 
     def __init__(self, services: Sequence[Service], say: Say) -> None:
         self._services = services
         self._say = say
         self._stopping = threading.Event()
+        self._launching = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     @classmethod
@@ -67,9 +77,7 @@ class Supervisor:
             for service in self._services:
                 if not service.is_alive():
                     service.launch()
-                thread = threading.Thread(target=self._keep_alive, args=[service], name=service.name)
-                thread.start()
-                self._threads.append(thread)
+                self._run(partial(self._watch, service), service.name)
         except BaseException:
             self.kill()
             self.stop()
@@ -77,7 +85,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all services, side by side; kill them on Ctrl-C meanwhile."""
-        self._stopping.set()
+        self._begin_to_stop()
         try:
             for thread in self._threads:
                 thread.join()
@@ -87,7 +95,7 @@ class Supervisor:
 
     def kill(self) -> None:
         """End all services at once."""
-        self._stopping.set()
+        self._launch_no_more()
         for service in self._services:
             service.kill()
 
@@ -95,7 +103,7 @@ class Supervisor:
         """Run until Ctrl-C, SIGTERM or SIGHUP, then stop; on a second one kill."""
         with signals.received() as received, self:
             received.get()
-            self._stopping.set()
+            self._begin_to_stop()
             self._say("Stopping; once more to stop at once.")
             while any(thread.is_alive() for thread in self._threads):
                 if _arrives(received, within=_LOOK_EVERY):
@@ -108,29 +116,41 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _keep_alive(self, service: Service) -> None:
-        try:
-            self._watch(service)
-        finally:
-            service.stop()
+    def _begin_to_stop(self) -> None:
+        self._launch_no_more()
+        for service in self._services:
+            self._run(service.stop, service.name)
+
+    def _launch_no_more(self) -> None:
+        with self._launching:  # what is launched just now is there to be stopped
+            self._stopping.set()
+
+    def _run(self, what: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=what, name=name)
+        thread.start()
+        self._threads.append(thread)
 
     def _watch(self, service: Service) -> None:
         delay, launched = 0.0, time.monotonic()
-        while not self._stopping.wait(_LOOK_EVERY):
-            if service.is_alive():
-                continue
+        while True:
+            service.wait()
+            if self._stopping.is_set():
+                return
             delay = next_delay(delay, time.monotonic() - launched)
             self._say(f"{service.name} ended ({service.ending()}): started again in {delay:g} s (see {service.log})")
             service.kill()  # its children, if they outlive it
-            if not self._stopping.wait(delay):
-                self._launch(service)
+            self._stopping.wait(delay)
+            self._launch_unless_stopping(service)
             launched = time.monotonic()
 
-    def _launch(self, service: Service) -> None:
-        try:
-            service.launch()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may be over at the next attempt
-            self._say(f"{service.name} cannot be started: {error}")
+    def _launch_unless_stopping(self, service: Service) -> None:
+        with self._launching:
+            if self._stopping.is_set():
+                return
+            try:
+                service.launch()
+            except Exception as error:  # noqa: BLE001  # whatever it is, it may be over at the next attempt
+                self._say(f"{service.name} cannot be started: {error}")
 
 
 def next_delay(last: float, ran_for: float) -> float:

@@ -4,13 +4,14 @@ import logging
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import cast
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from worker.observability import broker, directory, instruments
+from worker.observability import broker, directory
 from worker.observability.snapshot import Reading, Sampler
 from worker.settings import settings
 
@@ -48,11 +49,6 @@ class _Gauges(Collector):
         return families([*self._sampler.readings(), *broker.readings()])
 
 
-class _Counters(Collector):
-    def collect(self) -> Iterable[Metric]:
-        return instruments.registry.collect()
-
-
 def families(readings: Iterable[Reading]) -> list[Metric]:
     """Give readings as metrics, one a name."""
     found: dict[str, GaugeMetricFamily] = {}
@@ -66,9 +62,11 @@ def families(readings: Iterable[Reading]) -> list[Metric]:
 @lru_cache(maxsize=1)
 def registry() -> CollectorRegistry:
     """Everything that this program tells."""
+    from worker.observability import instruments  # noqa: PLC0415  # a program that is forked knows only then where to count
+
     made = CollectorRegistry()
     shared = directory.shared()
-    made.register(MultiProcessCollector(None, str(shared)) if shared else _Counters())
+    made.register(MultiProcessCollector(None, str(shared)) if shared else cast("Collector", instruments.registry))
     made.register(_Gauges())
     return made
 

@@ -1,0 +1,30 @@
+"""What the programs of `enroll up` have in common, loaded once by the process that they are forked from.
+
+Nothing here may read the settings, open a connection or start a thread: forked programs would share it.
+"""
+
+import os
+from importlib import import_module
+
+_MODULES = (
+    "celery.__main__",
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.concurrency.prefork",
+    "celery.worker.consumer",
+    "kombu.transport.redis",
+    "worker.celery",
+    "worker.cli.main",
+    "worker.cli.api",
+    "worker.cli.intake_command",
+    "worker.intake",
+    "worker.signals",
+    "worker.tasks",
+    "worker.web.server",
+)
+
+# A terminal that goes away is the supervisor's business: without this process nobody would tell how programs ended.
+os.setsid()
+for name in _MODULES:
+    import_module(name)
