@@ -141,7 +141,7 @@ def _is_time(value: object) -> bool:
 
 def _call(payload: object) -> Sequence[Any]:
     call = cast("Sequence[Any]", payload if isinstance(payload, list | tuple) else ())
-    has_shape = len(call) == 3 and isinstance(call[0], list | tuple) and isinstance(call[1], dict)  # noqa: PLR2004
+    has_shape = len(call) == 3 and isinstance(call[0], list | tuple) and isinstance(call[1], dict)  # noqa: PLR2004  # as below
     # `self` is what Celery itself calls the task, which would then get it twice.
     if not has_shape or "self" in call[1]:
         raise NoCall("invalid_message: the body must be [args, kwargs, options]")

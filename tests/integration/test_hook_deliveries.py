@@ -1,22 +1,13 @@
 """`GET /v1/sources/{id}/deliveries`: so that a person can see why nothing arrives."""
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import Store
 from support.database import sql
-from support.http import Caller, serving
+from support.http import Caller
 from support.webhooks import Sender, standard_headers
 
 from worker.web import refusals
 
 BODY = b'{"data": [{"email":"a@x.test"}]}'
-
-
-@pytest.fixture
-def caller(store: Store) -> Iterator[Caller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make()
 
 
 def test_a_flood_of_bad_signatures_is_one_row_and_hides_nothing(

@@ -1,15 +1,15 @@
 """`POST /hooks/{src_id}`: verified over the raw bytes, mapped, accepted, answered."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import Store, forget_connections
+from conftest import forget_connections
 from support.command_line import applying
 from support.database import sql, stored_leads
-from support.http import Caller, serving
+from support.http import Caller
 from support.polling import until
 from support.webhooks import Sender, hmac_headers, standard_headers
 
@@ -20,12 +20,6 @@ from worker.web import backlog, hooks
 GITHUB = {"scheme": "hmac", "header": "X-Hub-Signature-256", "prefix": "sha256=", "idHeader": "X-GitHub-Delivery"}
 TYPEFORM = {"scheme": "hmac", "header": "Typeform-Signature", "encoding": "base64", "prefix": "sha256="}
 BODY = b'{"data": [{"email":"a@x.test"}]}'
-
-
-@pytest.fixture
-def caller(store: Store) -> Iterator[Caller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make()
 
 
 def jobs() -> list[tuple[str, int]]:

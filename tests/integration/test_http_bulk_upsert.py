@@ -1,7 +1,7 @@
 """`POST /v1/campaigns/{id}/leads/bulk`, row by row of the contract."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,25 +9,13 @@ import pytest
 from conftest import Store, forget_connections
 from support.command_line import applying
 from support.database import send_statuses, sql
-from support.http import Caller, serving
+from support.http import Caller, NewCaller
 
 from worker.reports import jobs
 from worker.settings import settings
 from worker.web import waiting
 
-NewCaller = Callable[..., Caller]
 ASYNC = {"Prefer": "respond-async"}
-
-
-@pytest.fixture
-def new_caller(store: Store) -> Iterator[NewCaller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make
-
-
-@pytest.fixture
-def caller(new_caller: NewCaller) -> Caller:
-    return new_caller()
 
 
 def test_the_answer_says_what_was_created_updated_enrolled_and_refused(caller: Caller) -> None:

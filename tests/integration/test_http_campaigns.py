@@ -1,23 +1,15 @@
 """Campaigns, leads and jobs over HTTP."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Store
 from support.command_line import applying
 from support.database import sql
-from support.http import STEPS, Caller, serving
+from support.http import STEPS, Caller
 
 from worker.web.paging import _encode
 
 UNKNOWN = "01hx4mrqpbcn7wh2gfk9yz6e3s"
-
-
-@pytest.fixture
-def caller(store: Store) -> Iterator[Caller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make()
 
 
 def code(answer: Any) -> tuple[int, str]:

@@ -77,7 +77,8 @@ def test_a_caller_that_goes_away_while_it_waits_leaves_its_job(server: Server) -
     connection.close()
 
 
-def test_callers_that_wait_while_the_api_is_to_stop_get_the_address_of_their_job(store: Store, tmp_path: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("store")
+def test_callers_that_wait_while_the_api_is_to_stop_get_the_address_of_their_job(tmp_path: Path) -> None:
     with api_process(tmp_path / "api.log") as port:
         server = Server(port)
         server.head = server.head.replace(b"respond-async", b"wait=30")

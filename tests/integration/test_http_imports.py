@@ -4,15 +4,13 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Store
 from sqlalchemy.exc import OperationalError
 from support.command_line import applying
 from support.database import sql, stored_leads
-from support.http import Caller, serving
+from support.http import Caller, NewCaller
 from support.polling import until
 from support.workbooks import workbook
 
@@ -24,20 +22,8 @@ from worker.store import imports
 from worker.web import import_desk, import_request
 from worker.web.import_request import XLSX
 
-NewCaller = Callable[..., Caller]
 CSV = {"Content-Type": "text/csv"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-@pytest.fixture
-def new_caller(store: Store) -> Iterator[NewCaller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make
-
-
-@pytest.fixture
-def caller(new_caller: NewCaller) -> Caller:
-    return new_caller()
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import Store
 from support.command_line import applying
-from support.http import STEPS, Caller, serving
+from support.http import STEPS, Caller, NewCaller
 
 from domain.api_key import SCOPES
 from worker.store import workspaces
@@ -63,7 +62,7 @@ WITH_IDS = [route for route in ROUTES if "{" in route.path]
 class Scene:
     """Two workspaces: ours, and another with one of everything."""
 
-    def __init__(self, make: Any) -> None:
+    def __init__(self, make: NewCaller) -> None:
         workspaces.create_workspace("other")
         self.make = make
         self.ours: Caller = make(scopes=SCOPES)
@@ -91,9 +90,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(store: Store) -> Iterator[Scene]:  # noqa: ARG001  # the store it serves
-    with serving() as make, applying():
-        yield Scene(make)
+def scene(new_caller: NewCaller) -> Iterator[Scene]:
+    with applying():
+        yield Scene(new_caller)
 
 
 def test_the_routes_are_seen() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import schemathesis
@@ -16,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from support.api_process import api_process
-from support.http import serving
+from support.http import Caller
 
 from domain.api_key import SCOPES
 from domain.sequence import SequenceStep
@@ -28,10 +29,23 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+class Server(NamedTuple):
+    """The API, with a key of every scope and something to ask for: ids made up are rarely more than 404."""
+
+    address: str
+    token: str
+    existing: dict[str, str]
+
+
 @pytest.fixture
-def server(store: Store, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001  # the store it serves
+def server(store: Store, tmp_path: Path) -> Iterator[Server]:  # noqa: ARG001  # the store it serves
     with api_process(tmp_path / "api.log", ENROLL_SYNC_WAIT_SECONDS="0") as port:
-        yield f"http://127.0.0.1:{port}"
+        yield Server(f"http://127.0.0.1:{port}", create_key("default", "fuzzer", SCOPES).token, something())
+
+
+def something() -> dict[str, str]:
+    campaign = campaigns.create_campaign("default", "A", [SequenceStep(subject="Hi", body_html="Hi")]).public_id
+    return {"campaign_id": campaign, "job_id": ledger.accept(campaign, [{"email": "a@x.test"}, {"email": "no"}]).job_id}
 
 
 # Read here and not from the server: schemathesis' fixtures do not go with this pytest.
@@ -44,33 +58,18 @@ def as_it_is(_: object, value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-@pytest.fixture
-def token(server: str) -> str:  # noqa: ARG001  # the server it is for
-    return create_key("default", "fuzzer", SCOPES).token
-
-
-@pytest.fixture
-def existing(server: str) -> dict[str, str]:  # noqa: ARG001  # as above
-    """Ids that there are: those made up are rarely more than 404."""
-    campaign = campaigns.create_campaign("default", "A", [SequenceStep(subject="Hi", body_html="Hi")]).public_id
-    return {"campaign_id": campaign, "job_id": ledger.accept(campaign, [{"email": "a@x.test"}, {"email": "no"}]).job_id}
-
-
 @schema.parametrize()
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_no_call_leads_to_an_answer_outside_the_document(
-    case: Case, server: str, token: str, existing: dict[str, str]
-) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    case.call_and_validate(base_url=server, headers=headers, checks=CHECKS, timeout=60)
-    case.path_parameters.update({name: value for name, value in existing.items() if name in case.path_parameters})
-    case.call_and_validate(base_url=server, headers=headers, checks=CHECKS, timeout=60)
+def test_no_call_leads_to_an_answer_outside_the_document(case: Case, server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.token}"}
+    case.call_and_validate(base_url=server.address, headers=headers, checks=CHECKS, timeout=60)
+    named = {name: value for name, value in server.existing.items() if name in case.path_parameters}
+    case.path_parameters.update(named)
+    case.call_and_validate(base_url=server.address, headers=headers, checks=CHECKS, timeout=60)
 
 
-@pytest.mark.usefixtures("store")
-def test_the_page_of_the_document_needs_no_other_server() -> None:
-    with serving() as make:
-        page = make()("GET", "/docs").text
-        assert re.findall(r"https?://[^\s\"']+", page) == []
-        for asset in re.findall(r"(?:src|href)=\"([^\"]+)\"", page):
-            assert make()("GET", asset).status_code == 200, asset
+def test_the_page_of_the_document_needs_no_other_server(caller: Caller) -> None:
+    page = caller("GET", "/docs").text
+    assert re.findall(r"https?://[^\s\"']+", page) == []
+    for asset in re.findall(r"(?:src|href)=\"([^\"]+)\"", page):
+        assert caller("GET", asset).status_code == 200, asset

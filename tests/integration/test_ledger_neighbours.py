@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Store
 from support.database import job_statuses, send_statuses, sql
 
 from domain.job import IdempotencyKey
@@ -50,10 +49,7 @@ def test_requests_with_and_without_keys_get_their_own_jobs_in_order(new_campaign
         assert email in stored[number]
 
 
-def test_a_job_is_numbered_after_those_before_it_even_where_they_had_to_wait(
-    store: Store,  # noqa: ARG001  # the store both use
-    new_campaign: NewCampaign,
-) -> None:
+def test_a_job_is_numbered_after_those_before_it_even_where_they_had_to_wait(new_campaign: NewCampaign) -> None:
     """Who waits for a key holds no number that a later entry could overtake with."""
     campaign = new_campaign()
     entries = [request(campaign, f"{n}@x.test", str(n)) for n in range(4)]

@@ -3,14 +3,13 @@
 The actions are generated from the page's routes, so that a new one cannot be forgotten.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Store
 from fastapi.routing import APIRoute
 from support.database import sql
-from support.ops import ADMIN, OPERATOR, VIEWER, Person, page
+from support.ops import ADMIN, OPERATOR, VIEWER, Person
 from support.ops_scene import Scene, make_scene
 
 from worker.ops.router import ROUTERS
@@ -24,12 +23,6 @@ ACTIONS = sorted(
     if isinstance(route, APIRoute) and "POST" in route.methods and f"/ops{route.path}" not in ANYBODYS
 )
 OF_ADMINS = {"/ops/stages/{stage}/pause", "/ops/stages/{stage}/resume"}
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 def filled(action: str, scene: Scene) -> str:

@@ -1,19 +1,13 @@
 """Whose rows the operations page shows: those of the key's workspace, and everybody's to an admin."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from conftest import Store
-from support.ops import ADMIN, OPERATOR, Person, page
+from support.ops import ADMIN, OPERATOR, Person
 from support.ops_scene import Scene, make_scene
 
 from worker.store.workspaces import create_workspace
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 @pytest.fixture

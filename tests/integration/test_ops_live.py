@@ -65,7 +65,8 @@ def test_the_updates_end_with_the_key_of_the_session() -> None:
         assert "event: over" in (line for line in lines if line.startswith("event"))
 
 
-def test_a_page_that_is_open_holds_up_no_shutdown(store: Store, tmp_path: Path) -> None:  # noqa: ARG001  # its database
+@pytest.mark.usefixtures("store")
+def test_a_page_that_is_open_holds_up_no_shutdown(tmp_path: Path) -> None:
     cookie, _ = open_session(create_key("default", "ana", ADMIN).token)
     with api_process(tmp_path / "api.log") as port:
         watching = threading.Event()
@@ -84,7 +85,6 @@ def test_a_page_that_is_open_holds_up_no_shutdown(store: Store, tmp_path: Path) 
     assert not watcher.is_alive()
 
 
-@pytest.mark.usefixtures("store")
 def test_what_is_read_in_one_snapshot_is_of_one_moment_and_changes_nothing(store: Store) -> None:
     with snapshot() as session:
         count = "SELECT count(*) FROM workspace"

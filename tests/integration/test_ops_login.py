@@ -1,21 +1,15 @@
 """Who gets to the operations page, and how."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from conftest import Store
 from fastapi.testclient import TestClient
 from support.database import sql
-from support.ops import HERE, OPERATOR, VIEWER, Person, page
+from support.ops import HERE, OPERATOR, VIEWER, Person
 
+from domain.api_key import Scope
 from worker.store.api_keys import create_key, revoke_key
 from worker.web.app import create_app
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 @pytest.mark.usefixtures("store")
@@ -29,9 +23,9 @@ def test_without_a_session_there_is_a_login_form() -> None:
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("scopes", [("read", "leads:write"), ("ops:unmask",)])
-def test_a_key_without_an_operations_scope_does_not_get_in(scopes: tuple[str, ...]) -> None:
+def test_a_key_without_an_operations_scope_does_not_get_in(scopes: tuple[Scope, ...]) -> None:
     stranger = TestClient(create_app(), base_url=HERE, follow_redirects=False)
-    key = create_key("default", "api", scopes)  # type: ignore[arg-type]
+    key = create_key("default", "api", scopes)
     assert stranger.post("/ops/login", data={"key": key.token}).status_code == 401
     assert stranger.post("/ops/login", data={"key": "sk_live_nonsense"}).status_code == 401
 

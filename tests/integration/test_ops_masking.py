@@ -1,18 +1,10 @@
 """Personal data on the operations page: masked on every screen, and seen only by a scope, which is written down."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-from conftest import Store
 from support.database import sql
-from support.ops import ADMIN, OPERATOR, VIEWER, Person, page
+from support.ops import ADMIN, OPERATOR, VIEWER, Person
 from support.ops_scene import SECRETS, Scene, make_scene
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 def test_no_screen_shows_what_a_lead_holds(let_in: Callable[..., Person]) -> None:

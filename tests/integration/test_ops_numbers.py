@@ -1,12 +1,11 @@
 """What the operations page shows equals SQL, and what a number leads to lists exactly its rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
-import pytest
-from conftest import Store
 from sqlalchemy import event
 from support.database import sql
-from support.ops import ADMIN, VIEWER, Person, link, number, page, total
+from support.ops import ADMIN, VIEWER, Person, link, number, total
 from support.ops_scene import make_scene
 
 from worker import tasks
@@ -32,14 +31,7 @@ BY_HAND = {
 }
 
 
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
-
-
-@pytest.fixture
-def _busy(let_in: Callable[..., Person]) -> None:  # noqa: ARG001  # the store is there
+def make_busy_scene() -> None:
     """Something at every place."""
     make_scene()
     sql("UPDATE job SET last_error = 'RuntimeError: x' WHERE id = (SELECT max(id) FROM job WHERE status = 'accepted')")
@@ -51,8 +43,8 @@ def _busy(let_in: Callable[..., Person]) -> None:  # noqa: ARG001  # the store i
     )
 
 
-@pytest.mark.usefixtures("_busy")
 def test_the_first_screen_equals_sql_and_each_number_leads_to_its_rows(let_in: Callable[..., Person]) -> None:
+    make_busy_scene()
     admin = let_in(ADMIN)
     first = admin.see("/ops")
     by_hand = {name: str(sql(statement)[0][0]) for name, statement in BY_HAND.items()}
@@ -61,8 +53,8 @@ def test_the_first_screen_equals_sql_and_each_number_leads_to_its_rows(let_in: C
     assert {name: total(admin.see(link(first, name))) for name in BY_HAND} == by_hand
 
 
-@pytest.mark.usefixtures("_busy")
 def test_failures_of_a_kind_are_one_row_which_leads_to_all_of_them(let_in: Callable[..., Person]) -> None:
+    make_busy_scene()
     admin = let_in(ADMIN)
     sql(
         "INSERT INTO job (workspace_id, campaign_id, fingerprint, rows, row_count, received, duplicates, errors,"
@@ -77,8 +69,8 @@ def test_failures_of_a_kind_are_one_row_which_leads_to_all_of_them(let_in: Calla
         assert total(admin.see(where.replace("&amp;", "&"))) == counted
 
 
-@pytest.mark.usefixtures("_busy")
 def test_the_line_of_a_campaign_adds_up_and_each_place_lists_its_leads(let_in: Callable[..., Person]) -> None:
+    make_busy_scene()
     admin = let_in(ADMIN)
     for number_, status in sql("SELECT id, status FROM campaign ORDER BY id"):
         where = campaign_page(admin, status)
@@ -89,8 +81,8 @@ def test_the_line_of_a_campaign_adds_up_and_each_place_lists_its_leads(let_in: C
         assert sum(counts) + int(places.split("+")[-1].split()[0]) == int(enrolled)
 
 
-@pytest.mark.usefixtures("_busy")
 def test_an_enrollment_that_is_nowhere_is_shown_in_words(let_in: Callable[..., Person]) -> None:
+    make_busy_scene()
     admin = let_in(ADMIN)
     where = campaign_page(admin, "running")
     assert "unaccounted" not in admin.read(where)
@@ -152,7 +144,10 @@ def test_the_first_screen_takes_as_many_statements_for_one_campaign_as_for_many(
 
     def statements() -> int:
         counted: list[str] = []
-        listen = lambda *given: counted.append(given[2])  # noqa: E731  # an event's signature
+
+        def listen(*given: Any) -> None:
+            counted.append(given[2])
+
         event.listen(engine(), "before_cursor_execute", listen)
         viewer.see("/ops")
         event.remove(engine(), "before_cursor_execute", listen)

@@ -1,23 +1,16 @@
 """Bulk operations: the set is frozen at the preview, worked through by a worker, and nothing is done twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from conftest import Store
 from support.database import sql
-from support.ops import OPERATOR, Person, number, page
+from support.ops import OPERATOR, Person, number
 from support.ops_scene import make_scene
 
 from domain.identifiers import row_key
 from worker import tasks
 from worker.maintaining import operate_turn
 from worker.store import operating, outbox
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 def number_of(address: str) -> int:

@@ -1,12 +1,12 @@
 """The operations page while parts are down, stages are paused, or PostgreSQL is slow."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
 from conftest import Store, forget_connections
 from support.database import job_statuses, send_statuses, sql
-from support.ops import ADMIN, VIEWER, Person, page
+from support.ops import ADMIN, VIEWER, Person
 
 from worker import tasks
 from worker.enrolling import take_turn
@@ -15,12 +15,6 @@ from worker.store.tables import Campaign
 from worker.store.workers import Sign, say_alive, say_goodbye
 
 SIGN = Sign("enrolling@here", ["enrollment", "sequencer", "delivery", "maintenance"], 2, 1, "here", 7)
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 @pytest.fixture

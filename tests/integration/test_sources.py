@@ -1,31 +1,17 @@
 """`/v1/sources`: made, looked at, tried out, given another secret, disabled."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Store
 from support.command_line import applying
 from support.database import sql
-from support.http import Caller, serving
+from support.http import Caller, NewCaller
 from support.webhooks import Sender, standard_headers
 
 from worker.store import workspaces
 
-NewCaller = Callable[..., Caller]
 BODY = b'{"data": [{"email": "a@x.test"}]}'
 OWN_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture
-def new_caller(store: Store) -> Iterator[NewCaller]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield make
-
-
-@pytest.fixture
-def caller(new_caller: NewCaller) -> Caller:
-    return new_caller()
 
 
 def takes(sender: Sender, secret: str) -> bool:

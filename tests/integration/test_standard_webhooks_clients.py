@@ -1,16 +1,15 @@
 """The official clients of Standard Webhooks, for Python and for Node, sign what we accept."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
-from conftest import Store
 from standardwebhooks import Webhook
 from support import node
 from support.database import sql
-from support.http import serving
+from support.http import Caller
 from support.webhooks import Sender
 
 PAYLOADS = [
@@ -53,9 +52,8 @@ def node_client(tmp_path_factory: pytest.TempPathFactory) -> Client:
 
 
 @pytest.fixture
-def sender(store: Store) -> Iterator[Sender]:  # noqa: ARG001  # the store it serves
-    with serving() as make:
-        yield Sender(make())
+def sender(caller: Caller) -> Sender:
+    return Sender(caller)
 
 
 @pytest.mark.parametrize("client", ["python_client", "node_client"])

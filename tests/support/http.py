@@ -40,8 +40,11 @@ class Caller:
         return self("POST", f"/v1/campaigns/{campaign_id}/leads/bulk", json={"leads": leads}, **options)
 
 
+NewCaller = Callable[..., Caller]
+
+
 @contextmanager
-def serving() -> Iterator[Callable[..., Caller]]:
+def serving() -> Iterator[NewCaller]:
     """Run the app inside this process; give what makes callers of it."""
     with TestClient(create_app(), raise_server_exceptions=False) as client:
         yield lambda *arguments, **options: Caller(client, *arguments, **options)

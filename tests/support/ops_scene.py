@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.identifiers import public_id
 from domain.job import IdempotencyKey
 from domain.sequence import SequenceStep
 from domain.source import SourceRules
@@ -86,8 +87,6 @@ def _dead(campaign_id: str, n: int) -> str:
 
 
 def _unknown(campaign: int, count: int) -> list[str]:
-    from domain.identifiers import public_id  # noqa: PLC0415  # next to its one use
-
     rows = sql(
         "UPDATE send SET status = 'unknown', last_error = 'TimeoutError: no answer from +49 171 2345678' WHERE id IN"
         " (SELECT id FROM send WHERE campaign_id = :campaign ORDER BY id LIMIT :count) RETURNING id, created_at",

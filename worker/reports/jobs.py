@@ -107,7 +107,7 @@ def count_waiting() -> dict[int, int]:
     """Count the accepted jobs of each workspace that has some."""
     waiting = select(col(Job.workspace_number), func.count()).where(col(Job.status) == "accepted")
     with transaction() as session:
-        return {workspace: count for workspace, count in session.exec(waiting.group_by(col(Job.workspace_number)))}  # noqa: C416  # rows, not pairs
+        return dict(session.exec(waiting.group_by(col(Job.workspace_number))).all())
 
 
 def _has_key(key: str) -> list[ColumnElement[bool]]:

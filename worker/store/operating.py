@@ -93,7 +93,7 @@ def preview(session: Session, workspace: int, who: str, plan: Plan) -> Operation
     frozen = session.connection().execute(text(_FREEZE.format(chosen=plan.chosen)), which)
     left = session.connection().execute(text(_INELIGIBLE.format(chosen=plan.chosen)), {**plan.parameters})
     operation.eligible = frozen.rowcount
-    operation.ineligible = {reason: count for reason, count in left}  # noqa: C416  # rows, not pairs
+    operation.ineligible = dict(left.all())
     return operation
 
 
@@ -172,11 +172,11 @@ def _retry(session: Session, items: list[int]) -> dict[int, str]:
     for number, created_at in session.connection().execute(_CAMPAIGNS, {"campaigns": [c for _, c in made]}):
         after_commit(session, nudges.apply, public_id("camp", number, created_at))
     anew = {item for item, _ in made}
-    reasons = {row.id: _why_not_retried(row.status, row.kept) for row in seen}
+    reasons = {row.id: _why_not_retried(row.status, kept=row.kept) for row in seen}
     return {item: "done" if item in anew else reasons.get(item, "gone") for item in items}
 
 
-def _why_not_retried(status: str, kept: bool) -> str:  # noqa: FBT001  # a fact of the job
+def _why_not_retried(status: str, *, kept: bool) -> str:
     if status != "dead":
         return f"it is {status} now"
     return "retried before" if kept else "its rows are gone"
