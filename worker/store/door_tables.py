@@ -22,7 +22,7 @@ from domain.file_import import ImportStatus
 from domain.identifiers import public_id
 from domain.signature import Encoding, Scheme
 from domain.source import Outcome
-from worker.store.columns import C_TEXT, TIME, created_at_column, number_column
+from worker.store.columns import C_TEXT, TIME, now_column, number_column, workspace_column
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -31,13 +31,11 @@ class ApiKeyRow(SQLModel, table=True):
     __tablename__: Any = "api_key"
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
-    )
+    workspace_number: int = workspace_column(index=True)
     name: str = Field(sa_column=Column(Text, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     scopes: list[Scope] = Field(sa_column=Column(ARRAY(Text), nullable=False))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     expires_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     revoked_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     last_used_at: datetime | None = Field(default=None, sa_column=Column(TIME))
@@ -62,17 +60,15 @@ class LeadImport(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
-    )
+    workspace_number: int = workspace_column()
     campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
     reading: ImportStatus = Field(default="running", sa_column=Column(C_TEXT, nullable=False, server_default="running"))
     why: str | None = Field(default=None, sa_column=Column(Text))
     chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     received: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     rejected: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    heard_at: datetime = Field(default=None, sa_column=Column(TIME, nullable=False, server_default=text("now()")))
-    created_at: datetime = created_at_column()
+    heard_at: datetime = now_column()
+    created_at: datetime = now_column()
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
@@ -108,9 +104,7 @@ class Source(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
-    )
+    workspace_number: int = workspace_column(index=True)
     campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
     name: str = Field(sa_column=Column(Text, nullable=False))
     scheme: Scheme = Field(sa_column=Column(C_TEXT, nullable=False))
@@ -124,7 +118,7 @@ class Source(SQLModel, table=True):
     id_path: str | None = Field(default=None, sa_column=Column(Text))
     leads_path: str = Field(sa_column=Column(Text, nullable=False))
     mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     disabled_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
     @property
@@ -149,7 +143,7 @@ class SourceDelivery(SQLModel, table=True):
 
     number: int = number_column()
     source_number: int = Field(sa_column=Column("source_id", BigInteger, ForeignKey("source.id"), nullable=False))
-    received_at: datetime = Field(default=None, sa_column=Column(TIME, nullable=False, server_default=text("now()")))
+    received_at: datetime = now_column()
     outcome: Outcome = Field(sa_column=Column(C_TEXT, nullable=False))
     detail: str | None = Field(default=None, sa_column=Column(C_TEXT))
     job_number: int | None = Field(default=None, sa_column=Column("job_id", BigInteger))

@@ -26,7 +26,7 @@ from sqlmodel import Field, SQLModel
 from domain.identifiers import public_id
 from domain.operation import OperationKind, OperationStatus
 from domain.stage import PausableStage, Stage
-from worker.store.columns import C_TEXT, TIME, created_at_column, number_column
+from worker.store.columns import C_TEXT, TIME, now_column, number_column, workspace_column
 
 
 def _key(name: str, kind: Any) -> Any:
@@ -43,10 +43,6 @@ def _small_count() -> Any:
 
 def _seconds() -> Any:
     return Field(default=0.0, sa_column=Column(Double, nullable=False, server_default="0"))
-
-
-def _now() -> Any:
-    return Field(default=None, sa_column=Column(TIME, nullable=False, server_default=text("now()")))
 
 
 class StageMinute(SQLModel, table=True):
@@ -88,7 +84,7 @@ class StagePause(SQLModel, table=True):
     __table_args__ = (CheckConstraint("stage IN ('apply', 'release', 'deliver')", name="stage_pause_stage"),)
 
     stage: PausableStage = _key("stage", C_TEXT)
-    paused_at: datetime = _now()
+    paused_at: datetime = now_column()
     paused_by: str = Field(sa_column=Column(Text, nullable=False))
     why: str = Field(sa_column=Column(Text, nullable=False))
 
@@ -104,8 +100,8 @@ class WorkerRow(SQLModel, table=True):
     busy: int = _small_count()
     host: str = Field(sa_column=Column(Text, nullable=False))
     pid: int = Field(sa_column=Column(Integer, nullable=False))
-    started_at: datetime = _now()
-    seen_at: datetime = _now()
+    started_at: datetime = now_column()
+    seen_at: datetime = now_column()
 
 
 class JobAttempt(SQLModel, table=True):
@@ -123,7 +119,7 @@ class JobAttempt(SQLModel, table=True):
     together: int = Field(sa_column=Column(Integer, nullable=False))
     worker: str = Field(sa_column=Column(C_TEXT, nullable=False))
     started_at: datetime = Field(sa_column=Column(TIME, nullable=False))
-    ended_at: datetime = _now()
+    ended_at: datetime = now_column()
     error: str = Field(sa_column=Column(Text, nullable=False))
 
 
@@ -134,7 +130,7 @@ class OpsSession(SQLModel, table=True):
 
     digest: bytes = _key("digest", LargeBinary)
     key_number: int = Field(sa_column=Column("key_id", BigInteger, ForeignKey("api_key.id"), nullable=False))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     expires_at: datetime = Field(sa_column=Column(TIME, nullable=False))
     unmasked_until: datetime | None = Field(default=None, sa_column=Column(TIME))
 
@@ -148,10 +144,8 @@ class Audit(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
-    )
-    at: datetime = _now()
+    workspace_number: int = workspace_column()
+    at: datetime = now_column()
     who: str = Field(sa_column=Column(Text, nullable=False))
     action: str = Field(sa_column=Column(C_TEXT, nullable=False))
     target: str | None = Field(default=None, sa_column=Column(C_TEXT))
@@ -174,9 +168,7 @@ class Operation(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
-    )
+    workspace_number: int = workspace_column()
     kind: OperationKind = Field(sa_column=Column(C_TEXT, nullable=False))
     status: OperationStatus = Field(
         default="previewed", sa_column=Column(C_TEXT, nullable=False, server_default="previewed")
@@ -189,7 +181,7 @@ class Operation(SQLModel, table=True):
     done: int = _small_count()
     skipped: int = _small_count()
     failed: int = _small_count()
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     started_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     heard_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))

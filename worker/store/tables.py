@@ -37,7 +37,7 @@ from domain.merge import LeadFields
 from domain.rows import Value
 from domain.send import SendStatus
 from domain.sequence import EnrollmentStatus, SequenceStep, StopReason
-from worker.store.columns import C_TEXT, TIME, campaign_column, created_at_column, number_column
+from worker.store.columns import C_TEXT, TIME, campaign_column, now_column, number_column, workspace_column
 
 
 class Workspace(SQLModel, table=True):
@@ -45,7 +45,7 @@ class Workspace(SQLModel, table=True):
 
     number: int = number_column()
     name: str = Field(sa_column=Column(C_TEXT, nullable=False, unique=True))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
 
     @property
     def public_id(self) -> str:
@@ -62,13 +62,11 @@ class Campaign(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False, index=True)
-    )
+    workspace_number: int = workspace_column(index=True)
     name: str = Field(sa_column=Column(Text, nullable=False))
     status: CampaignStatus = Field(default="draft", sa_column=Column(C_TEXT, nullable=False, server_default="draft"))
     sequence_steps: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     started_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     paused_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     running_since: datetime | None = Field(default=None, sa_column=Column(TIME))
@@ -111,9 +109,7 @@ class Job(SQLModel, table=True):
     )
 
     number: int = number_column()
-    workspace_number: int = Field(
-        sa_column=Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
-    )
+    workspace_number: int = workspace_column()
     campaign_number: int = Field(sa_column=Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False))
     status: JobStatus = Field(default="accepted", sa_column=Column(C_TEXT, nullable=False, server_default="accepted"))
     key_space: KeySpace | None = Field(default=None, sa_column=Column(C_TEXT))
@@ -135,7 +131,7 @@ class Job(SQLModel, table=True):
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     suspect: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     taken_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     applied_by: str | None = Field(default=None, sa_column=Column(C_TEXT))
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
@@ -176,7 +172,7 @@ class Lead(SQLModel, table=True):
     due_at: datetime | None = Field(default=None, sa_column=Column(TIME, server_default=text("now()")))
     enrolled_at: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
     stop_reason: StopReason | None = Field(default=None, sa_column=Column(C_TEXT))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     updated_at: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
 
     @property
@@ -225,7 +221,7 @@ class Send(SQLModel, table=True):
     held_until: datetime = Field(sa_column=Column(TIME, nullable=False, server_default=text("now()")))
     attempts: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime = created_at_column()
+    created_at: datetime = now_column()
     finished_at: datetime | None = Field(default=None, sa_column=Column(TIME))
     trace: str | None = Field(default=None, sa_column=Column(Text))
     accepted_at: datetime | None = Field(default=None, sa_column=Column(TIME))
