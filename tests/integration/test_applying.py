@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from support.database import job_statuses, sql, stored_leads
 from support.ledger_check import assert_store_is_the_rule_applied_to_the_ledger
 from support.requests import EMAILS, STANDARD_VALUES, VALUES, VARIABLES, some_leads
@@ -130,6 +131,16 @@ def test_a_stopped_lead_is_updated_and_not_counted_as_enrolled(new_campaign: New
 
     counts = sql("SELECT created, updated, enrolled FROM job ORDER BY id DESC LIMIT 1")
     assert [tuple(row) for row in counts] == [(1, 2, 2)]
+
+
+def test_the_database_refuses_counts_that_do_not_add_up(new_campaign: NewCampaign) -> None:
+    campaign = new_campaign()
+    accept_all(campaign, [[{"email": "a@x.test"}, {"email": "a@x.test"}, {"email": "no"}]])
+    take_turn(campaign.number)
+
+    for count in ("received", "created", "updated", "duplicates", "skipped", "errors"):
+        with pytest.raises(IntegrityError, match="job_adds_up"):
+            sql(f"UPDATE job SET {count} = {count} + 1")
 
 
 def test_a_job_that_fails_by_itself_is_taken_alone_and_dies_and_the_lane_goes_on(

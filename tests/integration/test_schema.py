@@ -6,6 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 from sqlmodel import SQLModel
 from support.database import sql
 
@@ -22,6 +23,30 @@ def test_declared_and_migrated_tables_are_equal() -> None:
             session.connection(), opts={"compare_type": True, "compare_server_default": False}
         )
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+# Alembic compares neither checks nor defaults, nor what a partial index holds.
+_DEFINED = """
+SELECT CAST(CAST(conrelid AS regclass) AS text), conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE CAST(CAST(connamespace AS regnamespace) AS text) = :schema AND conrelid <> 0
+UNION ALL
+SELECT tablename, indexname, replace(indexdef, :schema || '.', '') FROM pg_indexes WHERE schemaname = :schema
+UNION ALL
+SELECT table_name, column_name, concat_ws(' ', trim('''' FROM split_part(column_default, '::', 1)), identity_generation)
+FROM information_schema.columns WHERE table_schema = :schema
+"""
+
+
+@pytest.mark.usefixtures("store")
+def test_constraints_indexes_and_defaults_are_those_that_are_declared() -> None:
+    with transaction() as session:
+        connection = session.connection()
+        migrated = set(connection.execute(text(_DEFINED), {"schema": "public"}))
+        connection.execute(text("CREATE SCHEMA declared"))
+        connection.execute(text("SET LOCAL search_path = declared"))
+        SQLModel.metadata.create_all(connection)
+        declared = set(connection.execute(text(_DEFINED), {"schema": "declared"}))
+    assert {row for row in migrated ^ declared if row[0] != "alembic_version"} == set()
 
 
 @pytest.mark.usefixtures("store")
