@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from support.app import shared_app
 from support.command_line import applying
 from support.http import STEPS, Caller, NewCaller
 
 from domain.api_key import SCOPES
 from worker.store import workspaces
-from worker.web.app import create_app
 
 UNKNOWN = {
     "campaign_id": "camp_01hx4mrqpbcn7wh2gfk9yz6e3s",
@@ -52,7 +52,7 @@ class Route(NamedTuple):
 
 ROUTES = [
     Route(method.upper(), path)
-    for path, methods in create_app().openapi()["paths"].items()
+    for path, methods in shared_app().openapi()["paths"].items()
     for method in methods
     if path.startswith("/v1")
 ]

@@ -17,13 +17,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from support.api_process import api_process
+from support.app import shared_app
 from support.http import Caller
 
 from domain.api_key import SCOPES
 from domain.sequence import SequenceStep
 from worker.store import campaigns, ledger
 from worker.store.api_keys import create_key
-from worker.web.app import create_app
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -49,7 +49,7 @@ def something() -> dict[str, str]:
 
 
 # Read here and not from the server: schemathesis' fixtures do not go with this pytest.
-schema = schemathesis.openapi.from_dict(create_app().openapi())
+schema = schemathesis.openapi.from_dict(shared_app().openapi())
 
 
 @schemathesis.serializer("application/x-ndjson", XLSX)

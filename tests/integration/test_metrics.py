@@ -7,6 +7,7 @@ import pytest
 from conftest import Store
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
+from support.app import shared_app
 from support.database import sql
 from support.exposition import Samples
 from support.ops import ADMIN, page
@@ -21,7 +22,6 @@ from worker.store.api_keys import create_key
 from worker.store.connection import transaction
 from worker.store.tables import Campaign
 from worker.transport import open_transport
-from worker.web.app import create_app
 
 NewCampaign = Callable[..., Campaign]
 
@@ -40,7 +40,7 @@ def told() -> Samples:
 
 
 def client(host: str = "127.0.0.1", url: str = "http://127.0.0.1") -> TestClient:
-    return TestClient(create_app(), base_url=url, client=(host, 40_000))
+    return TestClient(shared_app(), base_url=url, client=(host, 40_000))
 
 
 @pytest.mark.usefixtures("store")

@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
+from support.app import shared_app
 from support.database import sql
 from support.ops import HERE, OPERATOR, VIEWER, Person
 
 from domain.api_key import Scope
 from worker.store.api_keys import create_key, revoke_key
-from worker.web.app import create_app
 
 
 @pytest.mark.usefixtures("store")
 def test_without_a_session_there_is_a_login_form() -> None:
-    stranger = TestClient(create_app(), base_url=HERE, follow_redirects=False)
+    stranger = TestClient(shared_app(), base_url=HERE, follow_redirects=False)
     assert stranger.get("/ops").status_code == 200
     assert 'name="key"' in stranger.get("/ops").text
     assert stranger.get("/ops/jobs").status_code == 401
@@ -24,7 +24,7 @@ def test_without_a_session_there_is_a_login_form() -> None:
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("scopes", [("read", "leads:write"), ("ops:unmask",)])
 def test_a_key_without_an_operations_scope_does_not_get_in(scopes: tuple[Scope, ...]) -> None:
-    stranger = TestClient(create_app(), base_url=HERE, follow_redirects=False)
+    stranger = TestClient(shared_app(), base_url=HERE, follow_redirects=False)
     key = create_key("default", "api", scopes)
     assert stranger.post("/ops/login", data={"key": key.token}).status_code == 401
     assert stranger.post("/ops/login", data={"key": "sk_live_nonsense"}).status_code == 401
@@ -32,7 +32,7 @@ def test_a_key_without_an_operations_scope_does_not_get_in(scopes: tuple[Scope, 
 
 @pytest.mark.usefixtures("store")
 def test_the_cookie_is_locked_to_the_host_over_https() -> None:
-    browser = TestClient(create_app(), base_url="https://ops.example", follow_redirects=False)
+    browser = TestClient(shared_app(), base_url="https://ops.example", follow_redirects=False)
     answer = browser.post("/ops/login", data={"key": create_key("default", "ana", VIEWER).token})
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-enroll_ops=")
@@ -43,7 +43,7 @@ def test_the_cookie_is_locked_to_the_host_over_https() -> None:
 
 @pytest.mark.usefixtures("store")
 def test_over_plain_http_nobody_gets_in_from_elsewhere() -> None:
-    browser = TestClient(create_app(), base_url="http://ops.example", follow_redirects=False)
+    browser = TestClient(shared_app(), base_url="http://ops.example", follow_redirects=False)
     answer = browser.post("/ops/login", data={"key": create_key("default", "ana", VIEWER).token})
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers

@@ -8,8 +8,8 @@ import httpx2 as httpx
 from fastapi.testclient import TestClient
 
 from domain.api_key import DEFAULT_SCOPES, Scope
+from support.app import shared_app
 from worker.store.api_keys import create_key
-from worker.web.app import create_app
 
 STEPS = [{"subject": "Hi {{firstName|there}}", "bodyHtml": "<p>Hi</p>"}]
 
@@ -46,5 +46,5 @@ NewCaller = Callable[..., Caller]
 @contextmanager
 def serving() -> Iterator[NewCaller]:
     """Run the app inside this process; give what makes callers of it."""
-    with TestClient(create_app(), raise_server_exceptions=False) as client:
+    with TestClient(shared_app(), raise_server_exceptions=False) as client:
         yield lambda *arguments, **options: Caller(client, *arguments, **options)

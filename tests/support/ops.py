@@ -10,8 +10,8 @@ import httpx2 as httpx
 from fastapi.testclient import TestClient
 
 from domain.api_key import Scope
+from support.app import shared_app
 from worker.store.api_keys import create_key
-from worker.web.app import create_app
 
 VIEWER: tuple[Scope, ...] = ("ops:read",)
 OPERATOR: tuple[Scope, ...] = ("ops:read", "ops:act")
@@ -76,7 +76,7 @@ class Person:
 @contextmanager
 def page() -> Iterator[Callable[..., Person]]:
     """Serve the page inside this process; give what lets people in."""
-    app = create_app()
+    app = shared_app()
     with TestClient(app, base_url=HERE):
         yield lambda *arguments, **options: Person(app, *arguments, **options)
 

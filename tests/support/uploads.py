@@ -9,14 +9,14 @@ from typing import Any, Self
 
 import uvicorn
 
+from support.app import shared_app
 from support.polling import until
-from worker.web.app import create_app
 
 
 @contextmanager
 def listening(*, stops_within: int = 5) -> Iterator[int]:
     """Serve on a free port, which is given."""
-    config = uvicorn.Config(create_app(), port=0, log_level="warning", timeout_graceful_shutdown=stops_within)
+    config = uvicorn.Config(shared_app(), port=0, log_level="warning", timeout_graceful_shutdown=stops_within)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
