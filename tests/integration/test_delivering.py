@@ -225,6 +225,26 @@ def test_a_worker_given_up_for_dead_cannot_overwrite_what_its_successor_wrote(ru
     assert send_statuses(running.number) == {"sent": 3}
 
 
+def test_a_worker_given_up_for_dead_cannot_touch_what_its_successor_has_in_hand(running: Campaign) -> None:
+    with transaction() as session:
+        slow = outbox.claim(session, 10)
+    reap()
+    with transaction() as session:
+        successor = outbox.claim(session, 10)
+        assert outbox.begin(session, successor.token, successor.sends[0].number)
+    in_hand = sql("SELECT * FROM send ORDER BY id")
+
+    with transaction() as session:
+        outbox.leave_unknown(session, slow, slow.sends, "too late")
+        outbox.put_back(session, slow, slow.sends, "too late")
+        outbox.finish_failed(session, slow, slow.sends, "too late")
+        outbox.finish_sent(session, slow, slow.sends)
+        assert not outbox.begin(session, slow.token, slow.sends[1].number)
+
+    assert send_statuses(running.number) == {"sending": 1, "queued": 2}
+    assert sql("SELECT * FROM send ORDER BY id") == in_hand
+
+
 def test_a_template_takes_values_as_values(store: Store, new_campaign: NewCampaign) -> None:
     campaign = new_campaign()
     evil = {"email": "evil@x.test", "firstName": "=?UTF-8?Q?=0A?=Bcc: all@x.test\r\nBcc: b@x.test {{email}} <b>"}
