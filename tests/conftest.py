@@ -73,16 +73,16 @@ def migrated(servers: Servers) -> str:
 
 @pytest.fixture
 def store(servers: Servers, migrated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    redis = Redis.from_url(servers.valkey.url)
-    redis.flushall()
-    with _copy_of(migrated, servers.postgresql.url) as database_url:
-        monkeypatch.setenv("ENROLL_DATABASE_URL", database_url)
-        monkeypatch.setenv("ENROLL_REDIS_URL", servers.valkey.url)
-        monkeypatch.setenv("ENROLL_DATA_DIR", str(tmp_path / "data"))
-        forget_connections()
-        yield Store(servers, database_url, redis, tmp_path / "data")
-        forget_connections()
-    redis.close()
+    with _new_store(servers, migrated, tmp_path / "data", monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_store(servers: Servers, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One for all tests of a module, for those to which it does not matter what others left there."""
+    data_dir = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as environment, _new_store(servers, migrated, data_dir, environment) as made:
+        yield made
 
 
 @pytest.fixture
@@ -107,6 +107,18 @@ def forget_connections() -> None:
         connection.engine().dispose()
     for cached in (settings, connection._engine, nudges._redis):
         cached.cache_clear()
+
+
+@contextmanager
+def _new_store(servers: Servers, template: str, data_dir: Path, environment: pytest.MonkeyPatch) -> Iterator[Store]:
+    with Redis.from_url(servers.valkey.url) as redis, _copy_of(template, servers.postgresql.url) as database_url:
+        redis.flushall()
+        environment.setenv("ENROLL_DATABASE_URL", database_url)
+        environment.setenv("ENROLL_REDIS_URL", servers.valkey.url)
+        environment.setenv("ENROLL_DATA_DIR", str(data_dir))
+        forget_connections()
+        yield Store(servers, database_url, redis, data_dir)
+        forget_connections()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -37,9 +36,9 @@ class Server(NamedTuple):
     existing: dict[str, str]
 
 
-@pytest.fixture
-def server(store: Store, tmp_path: Path) -> Iterator[Server]:  # noqa: ARG001  # the store it serves
-    with api_process(tmp_path / "api.log", ENROLL_SYNC_WAIT_SECONDS="0") as port:
+@pytest.fixture(scope="module")
+def server(lasting_store: Store) -> Iterator[Server]:
+    with api_process(lasting_store.data_dir / "api.log", ENROLL_SYNC_WAIT_SECONDS="0") as port:
         yield Server(f"http://127.0.0.1:{port}", create_key("default", "fuzzer", SCOPES).token, something())
 
 

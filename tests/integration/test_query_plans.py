@@ -9,11 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from conftest import Servers, Store, forget_connections
+from conftest import Store
 from sqlalchemy import event, text
 from sqlmodel import Session
 from support.database import sql
@@ -185,19 +183,8 @@ def _note(tables: Sequence[str], *, pages: int, rows: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def growing_world(servers: Servers, migrated: str) -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ENROLL_DATABASE_URL", _new_database(servers.postgresql.url, migrated))
-        environment.setenv("ENROLL_REDIS_URL", servers.valkey.url)
-        forget_connections()
-        yield World()
-        forget_connections()
-
-
-def _new_database(url: str, template: str) -> str:
-    with psycopg.connect(url, dbname="postgres", autocommit=True) as administration:
-        administration.execute(f'CREATE DATABASE query_plans TEMPLATE "{template}"')
-    return urlunsplit(urlsplit(url)._replace(path="/query_plans"))
+def growing_world(lasting_store: Store) -> World:  # noqa: ARG001  # the store it is made in
+    return World()
 
 
 @pytest.fixture(scope="module", params=STAGES, ids=lambda stage: f"{stage.leads}-{stage.belief}")
