@@ -235,6 +235,31 @@ def test_a_server_that_cannot_start_says_what_it_said_last(valkey: EmbeddedValke
         valkey.start()
 
 
+class RepairsFirst(EmbeddedValkey):
+    """Answers at the 40th look; meanwhile it says something, or does not."""
+
+    looks, says = 0, True
+
+    def _answers(self) -> bool:
+        self.looks += 1
+        with self.log.open("a") as log:
+            log.write("redo in progress\n" * self.says)
+        return self.looks > 40 and super()._answers()
+
+
+def test_a_server_that_repairs_its_data_is_waited_for_as_long_as_it_says_something(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.embedded.server._SILENT_FOR", 0.05)
+    monkeypatch.setattr("worker.embedded.server._ATTEMPTS", 1)
+    run(RepairsFirst(tmp_path / "repairs", print))
+
+    silent = RepairsFirst(tmp_path / "silent", print)
+    silent.says = False
+    with pytest.raises(ServerFailed):
+        run(silent)
+
+
 @root_only
 def test_as_root_it_works_under_closed_folders_and_changes_no_permission(tmp_path: Path, run: Run) -> None:
     home = tmp_path / "home"

@@ -12,7 +12,7 @@ from worker.embedded.account import OURSELVES, Account
 from worker.embedded.process import ProcessId, Say, ending_of, free_port, last_line, leftovers, open_log, wait_until
 
 _ATTEMPTS = 5
-_READY_WITHIN = 60.0  # a database that was killed under load replays its log first
+_SILENT_FOR = 60.0  # a database that was killed under load replays its log first, and says so every 10 s
 _STOP_WITHIN = 3.0  # with the 6 s of the programs it makes less than the 10 s that `enroll up` may take to stop
 
 
@@ -39,7 +39,7 @@ class EmbeddedServer(ABC):
         """Start and wait until it answers; `ServerFailed` where it does not."""
         for attempt in range(_ATTEMPTS):
             self.launch()
-            if wait_until(lambda: not self.is_alive() or self._answers(), _READY_WITHIN) and self.is_alive():
+            if self._becomes_ready():
                 self._was_ready = True
                 return
             self.stop()
@@ -116,6 +116,15 @@ class EmbeddedServer(ABC):
     @property
     def _account(self) -> Account:
         return OURSELVES
+
+    def _becomes_ready(self) -> bool:
+        """Wait until it answers, as long as it says something: stopped halfway, a repair would begin anew each time."""
+        said = -1
+        while (size := self.log.stat().st_size) > said:
+            said = size
+            if wait_until(lambda: not self.is_alive() or self._answers(), _SILENT_FOR):
+                return self.is_alive()
+        return False
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops the servers last.
