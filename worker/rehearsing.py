@@ -33,6 +33,9 @@ class Rehearsal:
     def live(self) -> None:
         """Nobody looks."""
 
+    def keep_nothing_back(self) -> None:
+        """Nothing is kept."""
+
 
 @contextmanager
 def rehearsing(campaign_id: str, workspace: int | None = None) -> Generator[Rehearsal]:

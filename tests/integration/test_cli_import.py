@@ -237,7 +237,7 @@ def test_only_a_few_jobs_of_an_import_wait_at_a_time_and_a_missing_worker_is_tol
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "NOTICE_SECONDS", 0.1)
-    file = write(tmp_path, "email\n" + "".join(f"lead{n}@x.test\n" for n in range(3_000)))
+    file = write(tmp_path, "email\n" + "".join(f"lead{n}@x.test\n" for n in range(6_000)))
     told: list[Said] = []
     imported = threading.Thread(
         target=lambda: told.append(enroll("import", file, "--campaign", campaign.public_id, "--json"))
@@ -251,12 +251,12 @@ def test_only_a_few_jobs_of_an_import_wait_at_a_time_and_a_missing_worker_is_tol
     )
     assert noticed.wait(60)
 
-    assert sql("SELECT count(*) FROM job")[0][0] == 4
+    assert sql("SELECT count(*) FROM job")[0][0] == 8
     until(lambda: take_turn(campaign.number) or not imported.is_alive())
     imported.join()
 
     assert told[0].code == 0
-    assert told[0].json["created"] == 3_000
+    assert told[0].json["created"] == 6_000
     assert "Waiting for a worker: no job was applied" in told[0].stderr
 
 
@@ -270,14 +270,14 @@ def test_an_import_that_does_not_wait_tells_only_what_it_knows(campaign: Campaig
 
 
 def test_a_dead_job_is_named(campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept = imports.accept_chunk
+    accept = imports.accept_chunks
 
     def accept_and_lose(*arguments: Any) -> Any:
         accepted = accept(*arguments)
         sql("UPDATE job SET status = 'dead', last_error = 'poison', finished_at = now()")
         return accepted
 
-    monkeypatch.setattr(imports, "accept_chunk", accept_and_lose)
+    monkeypatch.setattr(imports, "accept_chunks", accept_and_lose)
 
     said = enroll("import", write(tmp_path, "email\na@x.test\n"), "--campaign", campaign.public_id, "--json")
 
@@ -308,17 +308,20 @@ def test_an_import_that_fails_midway_tells_what_was_accepted(campaign: Campaign,
 
 
 def test_ctrl_c_ends_the_process_with_130_and_loses_nothing(campaign: Campaign, tmp_path: Path) -> None:
-    file = write(tmp_path, "email\n" + "".join(f"lead{n}@x.test\n" for n in range(3_000)))
+    file = write(tmp_path, "email\n" + "".join(f"lead{n}@x.test\n" for n in range(6_000)))
     command = [sys.executable, "-c", "from worker.cli.main import main; main()", "import", str(file)]
     with subprocess.Popen([*command, "--campaign", campaign.public_id], stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: sql("SELECT count(*) FROM job")[0][0] == 4)
+        until(
+            lambda: sql("SELECT count(*) FROM job")[0][0] > importing.WAITING_JOBS - importing.JOBS_A_COMMIT,
+            what="no room for more",
+        )
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert "they will be applied" in said
     take_turn(campaign.number)
-    assert len(stored_leads(campaign.number)) == 2_000
+    assert len(stored_leads(campaign.number)) == 500 * sql("SELECT count(*) FROM job")[0][0]
 
 
 def test_counts_that_do_not_add_up_are_a_failure(

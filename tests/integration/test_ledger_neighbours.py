@@ -55,7 +55,7 @@ def test_a_job_is_numbered_after_those_before_it_even_where_they_had_to_wait(new
     entries = [request(campaign, f"{n}@x.test", str(n)) for n in range(4)]
     outcomes: list[Any] = []
     with transaction() as holder:
-        ledger.accept_within(holder, entries[0])
+        ledger.accept_within(holder, entries[:1])
         late = threading.Thread(target=lambda: outcomes.extend(ledger.accept_together(entries)))
         late.start()
         while not sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%unnest%'"):
@@ -72,7 +72,7 @@ def test_a_key_that_somebody_holds_keeps_no_neighbour_from_being_accepted(new_ca
     outcomes: list[Any] = []
 
     with transaction() as holder:
-        ledger.accept_within(holder, held)
+        ledger.accept_within(holder, [held])
         together = [request(campaign, "before@x.test"), held, request(campaign, "behind@x.test")]
         others = threading.Thread(target=lambda: outcomes.extend(ledger.accept_together(together)))
         others.start()

@@ -197,7 +197,7 @@ def test_a_pause_does_not_wait_for_those_who_keep_accepting(new_campaign: NewCam
     def hold_campaign_as_an_accept_does() -> None:
         while not over.is_set():
             with transaction() as session:
-                ledger.accept_within(session, ledger.Request.of(campaign.public_id, [{"email": "a@x.test"}]))
+                ledger.accept_within(session, [ledger.Request.of(campaign.public_id, [{"email": "a@x.test"}])])
                 pause(0.05)
 
     with ThreadPoolExecutor(9) as threads:

@@ -90,7 +90,7 @@ def run_import(
 def _import(file: Path, campaign_id: str, errors_path: Path, mapped: Mapped, *, wait: bool) -> ImportReport:
     with open_leads(file, mapped) as (leads, position), closing(ErrorsFile(errors_path)) as errors:
         _say_columns(leads.columns)
-        with importing(campaign_id, say=say) as import_, _end_told(import_):
+        with importing(campaign_id, say=say) as import_:
             with _progress_bar(file.stat().st_size) as advance_to:
                 _send_all(leads, import_, errors, lambda: advance_to(position()))
             if wait:
@@ -127,27 +127,6 @@ def _progress_bar(size: int) -> Generator[Callable[[int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=size)
         yield lambda position: progress.update(task, completed=position)
-
-
-@contextmanager
-def _end_told(import_: Import) -> Generator[None]:
-    """However an import ends early, tell what is on its way all the same."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say(f"Interrupted. {_accepted_so_far(import_)}")
-        raise
-    except Exception:
-        say(_accepted_so_far(import_))
-        raise
-
-
-def _accepted_so_far(import_: Import) -> str:
-    accepted = import_.received - import_.rejected
-    return (
-        f"Rows accepted so far: {accepted:,} (jobs: {import_.jobs:,}); they will be applied. "
-        "The import can be run again from the start."
-    )
 
 
 def _say_columns(columns: Sequence[Column]) -> None:

@@ -20,8 +20,8 @@ from worker.store.finding import find
 from worker.store.ledger import Acceptance, Request
 from worker.store.lookups import only_by_index
 
-# Each of the three statements of a part changes nothing the second time: the job has a key, the line is the key of an
-# error, and `chunks` says whether the part was counted.
+# Each of the three statements of parts changes nothing the second time: jobs have a key, the line is the key of an
+# error, and `chunks` says whether the parts were counted.
 _COUNT = text("""
 UPDATE lead_import SET
     chunks = :place, received = received + :received, rejected = rejected + :rejected, heard_at = now()
@@ -83,14 +83,15 @@ def begin(campaign_id: str, workspace: int | None = None) -> LeadImport:
     return begun
 
 
-def accept_chunk(number: int, chunk: Chunk) -> Acceptance | None:
-    """Commit a part of the file, once however often it is tried; give its job, if it makes one."""
+def accept_chunks(number: int, chunks: Sequence[Chunk]) -> list[Acceptance]:
+    """Commit parts of the file together, once however often they are tried; give their jobs."""
+    errors = [error for chunk in chunks for error in chunk.errors]
     with transaction() as session:
-        accepted = ledger.accept_within(session, chunk.request) if chunk.request else None
-        counts = {"place": chunk.place, "received": chunk.received, "rejected": len(chunk.errors)}
-        session.connection().execute(_COUNT, {"number": number, **counts})
-        if chunk.errors:
-            session.connection().execute(_KEEP_ERRORS, {"number": number, **_columns(chunk.errors)})
+        accepted = ledger.accept_within(session, [chunk.request for chunk in chunks if chunk.request])
+        counts = {"received": sum(chunk.received for chunk in chunks), "rejected": len(errors)}
+        session.connection().execute(_COUNT, {"number": number, "place": chunks[-1].place, **counts})
+        if errors:
+            session.connection().execute(_KEEP_ERRORS, {"number": number, **_columns(errors)})
     return accepted
 
 

@@ -116,7 +116,7 @@ def accept(campaign_id: str, leads: Iterable[object], key: IdempotencyKey | None
 def accept_request(request: Request) -> Acceptance:
     """Commit one request as a job, or raise why it is refused."""
     with transaction() as session:
-        return accept_within(session, request)
+        return accept_within(session, [request])[0]
 
 
 def accept_together(requests: Sequence[Request]) -> list[Acceptance | Exception]:
@@ -139,12 +139,14 @@ def accept_together(requests: Sequence[Request]) -> list[Acceptance | Exception]
     return [_accepted_or_why(request) for request in requests]
 
 
-def accept_within(session: Session, request: Request) -> Acceptance:
-    """Accept one request as part of the caller's transaction, or raise why it is refused."""
-    [outcome] = _accept_all(session, [request])
-    if isinstance(outcome, Refusal):
-        raise outcome
-    return outcome
+def accept_within(session: Session, requests: Sequence[Request]) -> list[Acceptance]:
+    """Accept requests as part of the caller's transaction, or raise why one is refused."""
+    accepted: list[Acceptance] = []
+    for outcome in _accept_all(session, requests) if requests else ():
+        if isinstance(outcome, Refusal):
+            raise outcome
+        accepted.append(outcome)
+    return accepted
 
 
 def oldest_accepted(session: Session, campaign: int, limit: int) -> list[Waiting]:

@@ -72,7 +72,7 @@ def take_in(asked: Asked, upload: Upload) -> Taken | EndedEarly:
     sink: Import | Rehearsal | None = None
     try:
         with _beginning(asked) as sink, io.BufferedReader(_content(asked, upload), _BUFFER) as content:
-            upload.each_time = sink.live
+            upload.each_time, upload.when_idle = sink.live, sink.keep_nothing_back
             with read_leads(content, asked.kind, asked.mapped, upload.live) as leads:
                 errors = chain.from_iterable(map(sink.send, chunks(leads.records)))
                 first = list(islice(errors, SHOWN_ERRORS))

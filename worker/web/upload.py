@@ -7,7 +7,7 @@ A queue in between would have had to be bounded, and to tell an idle sender from
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from typing import Any
 
 from fastapi import Request
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from worker.importing import CutShort
 
 IDLE_SECONDS = 30.0
+_LATE_SECONDS = 0.1
 
 _STOPPED = "the server was stopped"
 
@@ -25,10 +26,11 @@ class ConnectionCut(CutShort):
 
 
 class Upload(io.RawIOBase):
-    """Made on the event loop, read in a thread. `each_time` is called before each chunk."""
+    """Made on the event loop, read in a thread. `each_time` is called before each chunk, `when_idle` if it is late."""
 
     def __init__(self, request: Request) -> None:
         self.each_time: Callable[[], object] = lambda: None
+        self.when_idle: Callable[[], object] = lambda: None
         self._chunks: AsyncIterator[bytes] = request.stream()
         self._loop = asyncio.get_running_loop()
         self._unread = memoryview(b"")
@@ -69,6 +71,8 @@ class Upload(io.RawIOBase):
         if self._stopped:  # just now: nobody has cancelled what was asked for last
             asked.cancel()
         try:
+            if wait([asked], _LATE_SECONDS).not_done:
+                self.when_idle()
             return asked.result()
         except ClientDisconnect:
             raise ConnectionCut("the connection was cut") from None
@@ -76,6 +80,8 @@ class Upload(io.RawIOBase):
             raise CutShort(f"nothing came for {IDLE_SECONDS:.0f} s") from None
         except CancelledError:
             raise CutShort(_STOPPED) from None
+        finally:
+            asked.cancel()  # nobody waits for it any more, if `when_idle` has raised something
 
     async def _fetch(self) -> bytes | None:
         async with asyncio.timeout(IDLE_SECONDS):
