@@ -39,13 +39,19 @@ class Credential(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key: whose it is, what it may do, and until when."""
+    """What is known of a key: whose it is, what it may do, and until when. `who`: what the audit calls its owner."""
 
     workspace: int
     digest: bytes
     scopes: Collection[Scope]
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    who: str = ""
+
+
+def owner(name: str, key_id: str) -> str:
+    """Call the owner of a key by the name that it was given, and its id."""
+    return f"{name} ({key_id})"
 
 
 def make_token(key_id: str, secret: bytes) -> str:

@@ -36,12 +36,17 @@ class Pause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StageNow:
-    """A stage at one moment. Counts are as far as they were counted; None: nobody can tell."""
+    """A stage at one moment. Counts are as far as they were counted; None: nobody can tell.
+
+    `due`: what may be taken up now. `retrying`: what was tried in vain and is to be tried again, now or after a
+    back-off; its age goes on, so that a stage that does nothing but back off gets old.
+    """
 
     stage: Stage
     due: int | None
     oldest_seconds: float | None
     later: int = 0
+    retrying: int = 0
     held: int = 0
     running: int | None = 0
     done_in_window: int = 0

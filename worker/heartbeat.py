@@ -9,6 +9,7 @@ from typing import Any, cast
 from celery.worker import state
 from sqlalchemy.exc import SQLAlchemyError
 
+from worker.identity import version
 from worker.store.trouble import reason_of
 from worker.store.workers import Sign, say_alive, say_goodbye
 
@@ -25,6 +26,7 @@ class Heartbeat:
         self._name: str = consumer.hostname
         self._queues = [str(queue) for queue in consumer.app.amqp.queues.consume_from]
         self._slots = int(consumer.controller.concurrency or 1)
+        self._has_said_that_it_started = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -44,7 +46,8 @@ class Heartbeat:
     def _beat(self) -> None:
         while True:
             try:
-                say_alive(self._sign())
+                say_alive(self._sign(), started=not self._has_said_that_it_started)
+                self._has_said_that_it_started = True
             except SQLAlchemyError as error:
                 log.warning("cannot say that this worker lives: %s", reason_of(error))
             if self._over.wait(BEAT_SECONDS):
@@ -52,7 +55,7 @@ class Heartbeat:
 
     def _sign(self) -> Sign:
         busy = len(_active.active_requests)
-        return Sign(self._name, self._queues, self._slots, busy, socket.gethostname(), os.getpid())
+        return Sign(self._name, self._queues, self._slots, busy, socket.gethostname(), os.getpid(), version())
 
 
 _heartbeats: list[Heartbeat] = []

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from importlib.metadata import version as version_of
 
 _name = f"enroll@{socket.gethostname()}"
 
@@ -15,3 +16,8 @@ def be_called(name: str) -> None:
 def process_name() -> str:
     """Give the name of the worker and the number of this very process."""
     return f"{_name}:{os.getpid()}"
+
+
+def version() -> str:
+    """Give the version of this program, as it is installed."""
+    return version_of("enrollment-worker")

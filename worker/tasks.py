@@ -23,9 +23,10 @@ from worker.maintaining import operate_turn
 from worker.messages import BulkUpsertMessage, key_of, read_bulk_upsert, read_campaign_id
 from worker.observability import context, record, tracing
 from worker.patience import WorkerStopping, until_done
+from worker.reports.ops.broker import look
 from worker.reports.ops.now import read_stages
 from worker.settings import settings
-from worker.store import imports, ledger, operating, outbox, stages, sweeping, workers
+from worker.store import imports, ledger, operating, outbox, progress, stages, sweeping, workers
 from worker.store.campaigns import find_campaign
 from worker.store.connection import transaction
 from worker.store.trouble import StoreUnusable, is_store_trouble, may_lie_in_the_request, reason_of
@@ -164,7 +165,7 @@ def _nudge_operations() -> None:
 
 
 def _sample() -> None:
-    seen = read_stages()
+    seen = read_stages(look())
     with transaction() as session:
         stages.sample(session, seen)
 
@@ -176,7 +177,7 @@ def _forget() -> None:
     with transaction() as session:
         imports.forget_errors(session, retention)
     with transaction() as session:
-        for forget in (stages.forget, workers.forget, operating.forget_previews):
+        for forget in (stages.forget, workers.forget, operating.forget_previews, progress.fold):
             forget(session)
 
 

@@ -95,7 +95,7 @@ def test_the_gauges_of_the_stages_are_those_of_the_operations_page(new_campaign:
     samples = told()
 
     with transaction() as session:
-        page = [apply_now(session, None)[0], release_now(session, None), deliver_now(session, None)]
+        page = [apply_now(session, None), release_now(session, None), deliver_now(session, None)]
     for stage in page:
         labels = {
             "stage": stage.stage,

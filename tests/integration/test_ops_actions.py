@@ -91,6 +91,7 @@ def test_a_pause_of_a_campaign_says_who_and_why_and_a_start_ends_it(let_in: Call
     operator.done(f"/ops/campaigns/{scene.running}/start", why="provider is back")
     who = f"ana ({operator.key.row.public_id})"
     assert audit(target=scene.running) == [
+        ("cli", "campaign.start", scene.running, None, "draft", "running", "done"),
         (who, "campaign.pause", scene.running, "provider is down", "running", "paused", "done"),
         (who, "campaign.start", scene.running, "provider is back", "paused", "running", "done"),
     ]

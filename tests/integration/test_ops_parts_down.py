@@ -14,7 +14,7 @@ from worker.store import campaigns, ledger
 from worker.store.tables import Campaign
 from worker.store.workers import Sign, say_alive, say_goodbye
 
-SIGN = Sign("enrolling@here", ["enrollment", "sequencer", "delivery", "maintenance"], 2, 1, "here", 7)
+SIGN = Sign("enrolling@here", ["enrollment", "sequencer", "delivery", "maintenance"], 2, 1, "here", 7, "1.0")
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from worker.settings import settings
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _GAUGES = {
-    "queue_oldest_due_age_seconds": "Age of the oldest item that is due; 0 where none is.",
+    "queue_oldest_due_age_seconds": "Age of the oldest item that is due, or was and backs off; 0 where none is.",
     "queue_due_items": "Items that are due, counted up to 100,000.",
-    "queue_scheduled_items": "Items that will be due later: next steps, sends that are to be tried again.",
+    "queue_scheduled_items": "Items that will be due later: next steps.",
+    "queue_retrying_items": "Items that were tried in vain and are to be tried again, now or after a back-off.",
     "queue_held_items": "Items that would be due, but for a pause or a rate limit.",
     "running_items": "Lanes at work, and sends claimed.",
     "running_oldest_age_seconds": "For how long the one of them at work longest has been.",

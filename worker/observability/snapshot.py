@@ -82,7 +82,7 @@ def _read(audited_to: int | None) -> _Seen:
     bounds = {"bound": COUNTED_TO, "lanes": LANES >> 32, "lease": LEASE_SECONDS, "audited": _AUDITED_LEADS}
     with snapshot() as session:
         only_by_index(session)
-        stages = (apply_now(session, None)[0], release_now(session, None), deliver_now(session, None))
+        stages = (apply_now(session, None), release_now(session, None), deliver_now(session, None))
         pauses = {stage: float(age) for stage, age in rows(session, PAUSE_AGES)}
         stuck = one(session, STUCK, after=audited_to, **bounds)
         return _Seen(stages, pauses, crew(session), stuck._mapping)  # noqa: SLF001  # SQLAlchemy's public name for it
@@ -109,6 +109,7 @@ def _of_stage(now: StageNow, *, paused: bool) -> Iterator[Reading]:
     yield Reading("queue_due_items", labels, 0 if paused else due)
     yield Reading("queue_oldest_due_age_seconds", labels, 0 if paused else now.oldest_seconds or 0)
     yield Reading("queue_scheduled_items", labels, min(now.later, COUNTED_TO))
+    yield Reading("queue_retrying_items", labels, min(now.retrying, COUNTED_TO))
     held = min(now.held, COUNTED_TO) + (due if paused else 0)
     yield Reading("queue_held_items", {**labels, "reason": "paused"}, held)
     yield Reading("queue_held_items", {**labels, "reason": "rate_limited"}, 0)

@@ -1,16 +1,19 @@
 """Campaigns, one campaign, and one of its leads."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session
 
 from worker.ops.deeds import audited, demand_why
 from worker.ops.door import Acting, Looking
 from worker.ops.pages import PageRoute, go, page
 from worker.reports.leads import read_lead
-from worker.reports.ops.audit import audit_lines
+from worker.reports.ops.audit import audit_lines, last_pauses
 from worker.reports.ops.campaigns import (
+    CampaignFound,
     WaitingPlace,
     add_up,
     find_campaign,
@@ -18,7 +21,10 @@ from worker.reports.ops.campaigns import (
     list_leads,
     list_waiting_leads,
 )
+from worker.reports.ops.failures import groups_of_sends
 from worker.reports.ops.jobs import JobFilter, count_jobs
+from worker.reports.ops.progress import read_progress
+from worker.reports.ops.sends import SendFilter, count_sends
 from worker.reports.ops.snapshot import in_time, snapshot
 from worker.store import campaigns
 
@@ -27,6 +33,7 @@ leads_router = APIRouter(prefix="/leads", route_class=PageRoute)
 
 Before = Annotated[int | None, Query(ge=1)]
 Status = Literal["", "draft", "running", "paused"]
+_LINES_SHOWN = 20
 
 
 @router.get("")
@@ -47,24 +54,43 @@ def list_leads_of_all(request: Request, visit: Looking, place: WaitingPlace, bef
 
 @router.get("/{campaign_id}")
 def show(request: Request, visit: Looking, campaign_id: str, place: str = "", before: Before = None) -> HTMLResponse:
-    """Show one: the line that adds up, and its leads at a place."""
+    """Show one: the line that adds up, how fast it is released and sent, and its leads at a place."""
     with snapshot() as session:
         found = find_campaign(session, campaign_id, visit.workspace)
         line = in_time(session, lambda: add_up(session, found.number))
         leads = in_time(session, lambda: list_leads(session, found.number, place, before))
-        jobs = in_time(
-            session, lambda: count_jobs(session, visit.workspace, JobFilter(status="accepted", campaign=found.id))
-        )
-        lines = audit_lines(session, None, 20, target=found.id)
-    shown = {"campaign": found, "line": line, "leads": leads, "place": place, "jobs": jobs, "lines": lines}
-    return page(request, visit, "campaign.html", "campaigns", **shown)
+        more = {**_release_panel(session, found), **_delivery_panel(session, found)}
+        lines = audit_lines(session, None, _LINES_SHOWN, target=found.id)
+    shown = {"campaign": found, "line": line, "leads": leads, "place": place, "lines": lines}
+    return page(request, visit, "campaign.html", "campaigns", **shown, **more)
+
+
+def _release_panel(session: Session, campaign: CampaignFound) -> dict[str, object]:
+    progress = in_time(session, lambda: read_progress(session, campaign.number))
+    waiting = JobFilter(status="accepted", campaign=campaign.id)
+    jobs = in_time(session, lambda: count_jobs(session, None, waiting))
+    return {"progress": progress, "jobs": jobs, "pause": last_pauses(session, [campaign.id])}
+
+
+def _delivery_panel(session: Session, campaign: CampaignFound) -> dict[str, object]:
+    """Count the sends of a campaign by what became of them; None: counting took too long."""
+    states = {
+        "sent": SendFilter(status="sent", campaign=campaign.id),
+        "failed": SendFilter(status="failed", campaign=campaign.id),
+        "unknown": SendFilter(status="unknown", campaign=campaign.id),
+        "retrying": SendFilter(queue="retrying", campaign=campaign.id),
+    }
+    counts = {name: in_time(session, partial(count_sends, session, None, wanted)) for name, wanted in states.items()}
+    return {"sends": counts, "failures": in_time(session, partial(groups_of_sends, session, campaign.number))}
 
 
 @router.get("/{campaign_id}/leads/{lead}")
 def show_lead(request: Request, visit: Looking, campaign_id: str, lead: str) -> HTMLResponse:
     """Show a lead and its sends."""
     found = read_lead(campaign_id, lead, visit.workspace)
-    return page(request, visit, "lead.html", "campaigns", lead=found, campaign_id=campaign_id)
+    with snapshot() as session:
+        lines = [line for send in found.sends for line in audit_lines(session, None, _LINES_SHOWN, target=send.id)]
+    return page(request, visit, "lead.html", "campaigns", lead=found, campaign_id=campaign_id, lines=lines)
 
 
 @router.post("/{campaign_id}/start")

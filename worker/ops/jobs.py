@@ -17,8 +17,11 @@ from worker.ops.pages import PageRoute, go, page, query_of
 from worker.reports.ops.audit import audit_lines
 from worker.reports.ops.job import read_effects, read_job
 from worker.reports.ops.jobs import JobFilter, list_jobs
+from worker.reports.ops.operations import operations_on_job
 from worker.reports.ops.snapshot import in_time, snapshot
+from worker.reports.ops.waterfall import waterfall
 from worker.reports.results import RowReport, read_results
+from worker.settings import settings
 from worker.store import ledger
 
 router = APIRouter(prefix="/jobs", route_class=PageRoute)
@@ -27,6 +30,7 @@ Before = Annotated[int | None, Query(ge=1)]
 Start = Annotated[int, Query(ge=0, le=10_000)]
 _FILTER = TypeAdapter(JobFilter)
 _RESULTS_SHOWN = 100
+_LINES_SHOWN = 20
 _EXPORTED = 10_000
 
 
@@ -58,10 +62,12 @@ def show(request: Request, visit: Looking, job_id: str, start: Start = 0) -> HTM
     with snapshot() as session:
         job = read_job(session, job_id, visit.workspace)
         effects = in_time(session, lambda: read_effects(session, job.number)) if job.status == "applied" else None
-        lines = audit_lines(session, None, 20, target=job.id)
+        lines = audit_lines(session, None, _LINES_SHOWN, target=job.id)
+        operations = operations_on_job(session, job.number, _LINES_SHOWN)
     results, why_none = _results(visit, job.id, start, _RESULTS_SHOWN)
-    shown = {"job": job, "results": results, "why_none": why_none, "start": start, "lines": lines, "effects": effects}
-    return page(request, visit, "job.html", "jobs", page_rows=_RESULTS_SHOWN, **shown)
+    rows = {"results": results, "why_none": why_none, "start": start, "page_rows": _RESULTS_SHOWN}
+    path = {"effects": effects, "bars": waterfall(job, effects), "most_attempts": settings().max_attempts}
+    return page(request, visit, "job.html", "jobs", job=job, lines=lines, operations=operations, **rows, **path)
 
 
 @router.get("/{job_id}/rows.csv")

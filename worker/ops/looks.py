@@ -1,6 +1,6 @@
 """How things look: numbers, ages, times, and personal data, in templates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import inf
 from typing import Any, cast
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from domain.history import Paused, Started
 from domain.masking import mask
 from worker.reports.ops.snapshot import COUNTED_TO
 
@@ -60,6 +61,21 @@ def when(time: datetime | None) -> str:
     return _NOTHING if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def clock(time: datetime) -> str:
+    """Show the time of a day, in UTC."""
+    return f"{time.astimezone(UTC):%H:%M}"
+
+
+def spans(paused: Iterable[Paused]) -> list[list[float | None]]:
+    """Give from when to when, in seconds since 1970, for the script that draws it; None: still."""
+    return [[pause.since.timestamp(), pause.until and pause.until.timestamp()] for pause in paused]
+
+
+def moments(starts: Iterable[Started]) -> list[list[float | bool]]:
+    """Give when workers started, and whether that was a deployment, for the script that draws it."""
+    return [[start.at.timestamp(), start.deployed] for start in starts]
+
+
 def since(time: datetime | None) -> str:
     """Show how long ago something was."""
     return _NOTHING if time is None else f"{age(max((datetime.now(UTC) - time).total_seconds(), 0))} ago"
@@ -98,6 +114,9 @@ def _environment() -> Environment:
         "rate": rate,
         "when": when,
         "since": since,
+        "clock": clock,
+        "spans": spans,
+        "moments": moments,
         "personal": personal,
         "prose": prose,
     }

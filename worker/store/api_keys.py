@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import func, text
 from sqlmodel import col, select
 
-from domain.api_key import SECRET_BYTES, ApiKey, Scope, check, digest_of, make_token, read_token
+from domain.api_key import SECRET_BYTES, ApiKey, Scope, check, digest_of, make_token, owner, read_token
 from domain.errors import KeyNotFound
 from domain.identifiers import row_key
 from worker.store.connection import transaction
@@ -79,4 +79,7 @@ def has_keys(workspace: str) -> bool:
 
 
 def _as_key(row: ApiKeyRow | None) -> ApiKey | None:
-    return row and ApiKey(row.workspace_number, row.digest, row.scopes, row.expires_at, row.revoked_at)
+    if row is None:
+        return None
+    who = owner(row.name, row.public_id)
+    return ApiKey(row.workspace_number, row.digest, row.scopes, row.expires_at, row.revoked_at, who)

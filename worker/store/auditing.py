@@ -9,6 +9,9 @@ from worker.observability import record
 from worker.store.connection import after_commit
 from worker.store.trouble import storable
 
+COMMAND_LINE = "cli"
+"""Who acts without a key: whoever may use `enroll` on this machine."""
+
 _WRITE = text("""
 INSERT INTO audit (workspace_id, who, action, target, why, before, after, result)
 VALUES (:workspace, :who, :action, :target, :why, :before, :after, :result)

@@ -1,6 +1,6 @@
 """Campaigns: found by their public id, created, started, paused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from domain.errors import CampaignNotFound
 from domain.identifiers import public_id, row_key
 from domain.sequence import SequenceStep
 from worker import nudges
+from worker.store import auditing
+from worker.store.auditing import COMMAND_LINE, Deed
 from worker.store.connection import after_commit, transaction
 from worker.store.finding import find
 from worker.store.tables import Campaign
@@ -59,12 +61,9 @@ def change_campaign(
     return campaign
 
 
-def start_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
+def start_campaign(campaign_id: str, workspace: int | None = None, who: str = COMMAND_LINE) -> Campaign:
     """Start a draft or resume what is paused; everyone due is released right after."""
-    with transaction() as session:
-        campaign = lock_campaign(session, campaign_id, workspace)
-        start(session, campaign)
-    return campaign
+    return _change_status("campaign.start", start, campaign_id, workspace, who)
 
 
 def start(session: Session, campaign: Campaign) -> None:
@@ -82,12 +81,9 @@ def start(session: Session, campaign: Campaign) -> None:
     after_commit(session, nudges.deliver)
 
 
-def pause_campaign(campaign_id: str, workspace: int | None = None) -> Campaign:
+def pause_campaign(campaign_id: str, workspace: int | None = None, who: str = COMMAND_LINE) -> Campaign:
     """Pause what runs: nothing more is released, queued sends are held."""
-    with transaction() as session:
-        campaign = lock_campaign(session, campaign_id, workspace)
-        pause(session, campaign)
-    return campaign
+    return _change_status("campaign.pause", pause, campaign_id, workspace, who)
 
 
 def pause(session: Session, campaign: Campaign) -> None:
@@ -106,6 +102,20 @@ def find_campaign(session: Session, campaign_id: str, workspace: int | None = No
 def lock_campaign(session: Session, campaign_id: str, workspace: int | None = None) -> Campaign:
     """Read a campaign for changing it: a release under way ends first, the next one sees the change."""
     return _found(find(session, Campaign, row_key("camp", campaign_id), workspace=workspace, lock=True), campaign_id)
+
+
+def _change_status(
+    action: str, change: Callable[[Session, Campaign], None], campaign_id: str, workspace: int | None, who: str
+) -> Campaign:
+    """Do it and write who did it, in one transaction. What changes nothing is not written: programs repeat calls."""
+    with transaction() as session:
+        campaign = lock_campaign(session, campaign_id, workspace)
+        before = campaign.status
+        change(session, campaign)
+        if campaign.status != before:
+            deed = Deed(action, campaign.public_id, before=before, after=campaign.status)
+            auditing.write(session, campaign.workspace_number, who, deed)
+    return campaign
 
 
 def _as_stored(steps: Sequence[SequenceStep]) -> list[dict[str, object]]:

@@ -94,14 +94,17 @@ FROM job WHERE id = :number
 ON CONFLICT ON CONSTRAINT job_idempotency_key DO NOTHING
 """)
 
-# A dead job's rows stay: its retry needs them, whenever that is.
+# A dead job's rows stay, its attempts too: its retry needs the ones, and who decides on it the others.
 _FORGET_ROWS = text("""
-UPDATE job SET rows = NULL, row_errors = NULL, duplicate_rows = NULL, outcomes = NULL
-WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM job
     WHERE rows IS NOT NULL AND status = 'applied' AND finished_at < now() - CAST(:retention AS interval)
     ORDER BY finished_at LIMIT 1000
+), attempts AS (
+    DELETE FROM job_attempt WHERE job_id = ANY (ARRAY(SELECT id FROM old))
 )
+UPDATE job SET rows = NULL, row_errors = NULL, duplicate_rows = NULL, outcomes = NULL
+WHERE id = ANY (ARRAY(SELECT id FROM old))
 """)
 
 
@@ -191,7 +194,7 @@ def find_job(session: Session, job_id: str, workspace: int | None = None) -> Job
 
 
 def forget_rows(session: Session, retention: timedelta) -> None:
-    """Drop the rows of jobs finished longer ago than `retention`; their counts stay."""
+    """Drop the rows of jobs finished longer ago than `retention`, and their failed attempts; their counts stay."""
     session.connection().execute(_FORGET_ROWS, {"retention": retention})
 
 

@@ -113,6 +113,10 @@ WITH incoming AS MATERIALIZED ({_INCOMING}), common AS MATERIALIZED (
         UNION ALL
         SELECT place, NULL, NULL, 'stopped' FROM generate_series(CAST(:first AS bigint), :last) AS place
     ) AS merged_or_empty GROUP BY job
+), progress AS (
+    INSERT INTO campaign_minute AS so_far (campaign_id, minute, enrolled)
+    SELECT :campaign, date_trunc('minute', statement_timestamp()), sum(created) FROM counted HAVING sum(created) > 0
+    ON CONFLICT (campaign_id, minute) DO UPDATE SET enrolled = so_far.enrolled + excluded.enrolled
 )
 UPDATE job SET
     status = 'applied', finished_at = statement_timestamp(), last_error = NULL, attempts = greatest(attempts, 1),

@@ -1,7 +1,8 @@
 """The tables of operations: what the stages did, who works, who did what about it.
 
-None of them is needed to be right; every stage would go on without. `stage_minute` and `stage_age` are kept for a day,
-workers for an hour after they were last seen, previews nobody ran for an hour, audit and operations for good.
+None of them is needed to be right; every stage would go on without. `stage_minute`, `stage_age` and `worker_start` are
+kept for a day, workers for an hour after they were last seen, previews nobody ran for an hour, attempts as long as the
+rows of their job, audit and operations for good.
 """
 
 from datetime import datetime
@@ -64,6 +65,27 @@ class StageMinute(SQLModel, table=True):
     retried: int = _count()
     wait_seconds: float = _seconds()
     run_seconds: float = _seconds()
+    done_at: datetime | None = Field(default=None, sa_column=Column(TIME))
+
+
+class CampaignMinute(SQLModel, table=True):
+    """How far a campaign came in one minute; what is older than an hour is added up in the row of the minute 0 (1970).
+
+    Only ever written in the campaign's lane, with the work itself. `sent` and `failed`: sends whose outcome the
+    enrollment has taken note of. `given_up`: steps that nobody will get any more, because one before them failed.
+    """
+
+    __tablename__: Any = "campaign_minute"
+    __table_args__ = (Index("campaign_minute_minute", "minute"),)
+
+    campaign_number: int = _key("campaign_id", BigInteger)
+    minute: datetime = _key("minute", TIME)
+    enrolled: int = _count()
+    released: int = _count()
+    sent: int = _count()
+    failed: int = _count()
+    given_up: int = _count()
+    released_at: datetime | None = Field(default=None, sa_column=Column(TIME))
 
 
 class StageAge(SQLModel, table=True):
@@ -102,6 +124,17 @@ class WorkerRow(SQLModel, table=True):
     pid: int = Field(sa_column=Column(Integer, nullable=False))
     started_at: datetime = now_column()
     seen_at: datetime = now_column()
+    version: str = Field(sa_column=Column(Text, nullable=False, server_default="unknown"))
+
+
+class WorkerStart(SQLModel, table=True):
+    """A worker that started, and what it ran: where the version changes, there was a deployment."""
+
+    __tablename__: Any = "worker_start"
+
+    started_at: datetime = Field(default=None, sa_column=Column(TIME, primary_key=True, server_default=text("now()")))
+    name: str = _key("name", C_TEXT)
+    version: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class JobAttempt(SQLModel, table=True):
@@ -136,7 +169,7 @@ class OpsSession(SQLModel, table=True):
 
 
 class Audit(SQLModel, table=True):
-    """What a person did by the operations page: never changed, never removed."""
+    """What a person did, by the operations page, the API or the command line: never changed, never removed."""
 
     __table_args__ = (
         Index("audit_target", "target", "id"),
@@ -196,7 +229,10 @@ class OperationItem(SQLModel, table=True):
     """One item of an operation. `outcome`: `done`, or why it was skipped; None while it is open."""
 
     __tablename__: Any = "operation_item"
-    __table_args__ = (Index("operation_item_open", "operation_id", "item", postgresql_where=text("outcome IS NULL")),)
+    __table_args__ = (
+        Index("operation_item_open", "operation_id", "item", postgresql_where=text("outcome IS NULL")),
+        Index("operation_item_item", "item"),
+    )
 
     operation_number: int = Field(
         sa_column=Column(

@@ -47,6 +47,16 @@ WITH finished AS (
         END
     FROM finished, delay
     WHERE lead.id = ANY (ARRAY[finished.lead_id]) AND lead.position = finished.step AND lead.status = 'active'
+), progress AS (
+    INSERT INTO campaign_minute AS so_far (campaign_id, minute, sent, failed, given_up)
+    SELECT
+        :campaign, date_trunc('minute', statement_timestamp()),
+        count(*) FILTER (WHERE status = 'sent'), count(*) FILTER (WHERE status = 'failed'),
+        coalesce(sum(cardinality(delay.days) - step) FILTER (WHERE status = 'failed'), 0)
+    FROM finished, delay HAVING count(*) > 0
+    ON CONFLICT (campaign_id, minute) DO UPDATE SET
+        sent = so_far.sent + excluded.sent, failed = so_far.failed + excluded.failed,
+        given_up = so_far.given_up + excluded.given_up
 )
 SELECT
     (SELECT count(*) FROM finished),
@@ -72,6 +82,12 @@ WITH due AS (
     FROM released ORDER BY id
     ON CONFLICT ON CONSTRAINT send_lead_step DO NOTHING
     RETURNING 1
+), progress AS (
+    INSERT INTO campaign_minute AS so_far (campaign_id, minute, released, released_at)
+    SELECT :campaign, date_trunc('minute', statement_timestamp()), count(*), statement_timestamp()
+    FROM queued HAVING count(*) > 0
+    ON CONFLICT (campaign_id, minute) DO UPDATE SET
+        released = so_far.released + excluded.released, released_at = excluded.released_at
 )
 SELECT
     (SELECT count(*) FROM released), (SELECT count(*) FROM queued),

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel import Session
 
-from domain.api_key import ApiKey, Scope, read_token
+from domain.api_key import ApiKey, Scope, owner, read_token
 from domain.errors import AuthenticationFailed
 from domain.identifiers import public_id
 from worker.store.api_keys import authenticate
@@ -63,7 +63,7 @@ class Operator:
     @property
     def who(self) -> str:
         """What the audit calls them."""
-        return f"{self.key_name} ({self.key_id})"
+        return owner(self.key_name, self.key_id)
 
 
 def open_session(token: str) -> tuple[str, ApiKey]:

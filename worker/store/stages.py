@@ -28,7 +28,7 @@ class Items(NamedTuple):
 
 _ADD_UP = """
 INSERT INTO stage_minute AS so_far (
-    minute, stage, process, workspace_id, wait_band, run_band, done, failed, retried, wait_seconds, run_seconds
+    minute, stage, process, workspace_id, wait_band, run_band, done, failed, retried, wait_seconds, run_seconds, done_at
 )
 SELECT
     date_trunc('minute', statement_timestamp()), :stage, :process, workspace_id,
@@ -36,13 +36,15 @@ SELECT
     coalesce(sum(items) FILTER (WHERE outcome = 'done'), 0),
     coalesce(sum(items) FILTER (WHERE outcome = 'failed'), 0),
     coalesce(sum(items) FILTER (WHERE outcome = 'retried'), 0),
-    sum(wait * items), sum(run * items)
+    sum(wait * items), sum(run * items),
+    CASE WHEN bool_or(outcome = 'done') THEN statement_timestamp() END
 FROM ({items}) AS item
 GROUP BY 4, 5, 6
 ON CONFLICT (minute, stage, process, workspace_id, wait_band, run_band) DO UPDATE SET
     done = so_far.done + excluded.done, failed = so_far.failed + excluded.failed,
     retried = so_far.retried + excluded.retried,
-    wait_seconds = so_far.wait_seconds + excluded.wait_seconds, run_seconds = so_far.run_seconds + excluded.run_seconds
+    wait_seconds = so_far.wait_seconds + excluded.wait_seconds, run_seconds = so_far.run_seconds + excluded.run_seconds,
+    done_at = coalesce(excluded.done_at, so_far.done_at)
 """
 
 _ADD_UP_JOBS = text(

@@ -208,6 +208,8 @@ class Send(SQLModel, table=True):
             postgresql_where=text("status IN ('sent', 'failed') AND NOT settled"),
         ),
         Index("send_failed", "id", postgresql_where=text("status = 'failed'")),
+        Index("send_failed_of_campaign", "campaign_id", "id", postgresql_where=text("status = 'failed'")),
+        Index("send_retrying", "id", postgresql_where=text("status = 'queued' AND last_error IS NOT NULL")),
         Index("send_open", "status", "id", postgresql_where=text("status IN ('sending', 'unknown')")),
     )
 

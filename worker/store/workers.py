@@ -1,7 +1,7 @@
 """Workers that say that they live, in PostgreSQL: so that it is known who does while Redis is down."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -10,14 +10,23 @@ from worker.store.connection import transaction
 
 # None of it is needed to be right: it waits for no disk.
 _NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
+# Who starts says so: the number of its process does not tell, in a container it is always the same.
 _SAY = text("""
-INSERT INTO worker (name, queues, slots, busy, host, pid) VALUES (:name, :queues, :slots, :busy, :host, :pid)
+WITH started AS (
+    INSERT INTO worker_start (name, version) SELECT :name, :version WHERE :started
+)
+INSERT INTO worker (name, queues, slots, busy, host, pid, version)
+VALUES (:name, :queues, :slots, :busy, :host, :pid, :version)
 ON CONFLICT (name) DO UPDATE SET
-    queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, host = excluded.host, seen_at = now(),
-    started_at = CASE WHEN worker.pid = excluded.pid THEN worker.started_at ELSE now() END, pid = excluded.pid
+    queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, host = excluded.host, pid = excluded.pid,
+    version = excluded.version, seen_at = now(),
+    started_at = CASE WHEN :started THEN now() ELSE worker.started_at END
 """)
 _LEAVE = text("DELETE FROM worker WHERE name = :name AND pid = :pid")
-_FORGET = text("DELETE FROM worker WHERE seen_at < now() - interval '1 hour'")
+_FORGET = (
+    text("DELETE FROM worker WHERE seen_at < now() - interval '1 hour'"),
+    text("DELETE FROM worker_start WHERE started_at < now() - interval '1 day'"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +39,14 @@ class Sign:
     busy: int
     host: str
     pid: int
+    version: str
 
 
-def say_alive(sign: Sign) -> None:
-    """Write that a worker lives."""
+def say_alive(sign: Sign, *, started: bool = False) -> None:
+    """Write that a worker lives, or that it has just started."""
     with transaction() as session:
         session.connection().execute(_NO_WAIT_FOR_DISK)
-        row = {"name": sign.name, "slots": sign.slots, "busy": sign.busy, "host": sign.host, "pid": sign.pid}
-        session.connection().execute(_SAY, {**row, "queues": list(sign.queues)})
+        session.connection().execute(_SAY, {**asdict(sign), "queues": list(sign.queues), "started": started})
 
 
 def say_goodbye(name: str, pid: int) -> None:
@@ -47,5 +56,6 @@ def say_goodbye(name: str, pid: int) -> None:
 
 
 def forget(session: Session) -> None:
-    """Drop workers that have not been seen for an hour: until then they are missed."""
-    session.connection().execute(_FORGET)
+    """Drop workers that have not been seen for an hour: until then they are missed. Starts are kept for a day."""
+    for statement in _FORGET:
+        session.connection().execute(statement)

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from worker import nudges
+from worker.identity import version
 from worker.ops.router import serve_ops
 from worker.store.connection import engine
 from worker.web import bulk, campaigns, errors, health, hooks, imports, jobs, leads, metrics, sources
@@ -29,7 +29,7 @@ def create_app() -> FastAPI:
     # With the scripts of /docs from here: FastAPI's own page takes them from somebody else's server.
     app = FastAPIOffline(
         title="enrollment-worker",
-        version=version("enrollment-worker"),
+        version=version(),
         description=_DESCRIPTION,
         lifespan=_lifespan,
         redoc_url=None,

@@ -94,14 +94,14 @@ def change(campaign_id: str, given: CampaignChange, key: CampaignsWriter) -> Dat
 @router.post("/{campaign_id}/start", responses=failures(400, 404))
 def start(campaign_id: str, key: CampaignsStarter) -> Data[Started]:
     """Start a draft, or resume what is paused: everyone who is due gets a message. Again: nothing changes."""
-    campaign = campaigns.start_campaign(campaign_id, key.workspace)
+    campaign = campaigns.start_campaign(campaign_id, key.workspace, key.who)
     return Data(data=Started(id=campaign.public_id, status=campaign.status, started_at=campaign.started_at))
 
 
 @router.post("/{campaign_id}/pause", responses=failures(404))
 def pause(campaign_id: str, key: CampaignsStarter) -> Data[Paused]:
     """Pause what runs: at most the messages in progress still leave. A draft stays a draft."""
-    campaign = campaigns.pause_campaign(campaign_id, key.workspace)
+    campaign = campaigns.pause_campaign(campaign_id, key.workspace, key.who)
     return Data(data=Paused(id=campaign.public_id, status=campaign.status, paused_at=campaign.paused_at))
 
 

@@ -15,12 +15,47 @@ function nextTheme(button) {
   drawSparks(document);
 }
 
+/* Marks on a sparkline: bands where the stage was paused, triangles where workers started, filled after a deployment. */
+function drawMarks(chart, pauses, starts, color) {
+  const { ctx, bbox } = chart, x = (seconds) => chart.valToPos(seconds, "x", true);
+  const { left, top, width, height } = bbox, size = 5 * devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  for (const [from, to] of pauses) {
+    const begin = Math.max(x(from), left), end = to === null ? left + width : x(to);
+    ctx.fillStyle = color("--warn") + "33";
+    ctx.fillRect(begin, top, Math.max(end - begin, size / 2), height);
+    ctx.fillStyle = color("--warn");
+    for (const bar of [0, 2]) ctx.fillRect(begin + (bar * size) / 5, top, size / 4, 2 * size);
+  }
+  ctx.strokeStyle = ctx.fillStyle = color("--quiet");
+  ctx.lineWidth = devicePixelRatio;
+  for (const [at, deployed] of starts) {
+    ctx.beginPath();
+    ctx.moveTo(x(at) - size, top + 1);
+    ctx.lineTo(x(at) + size, top + 1);
+    ctx.lineTo(x(at), top + 1.4 * size);
+    ctx.closePath();
+    if (deployed) ctx.fill(); else ctx.stroke();
+    ctx.setLineDash([size / 2, size / 2]);
+    ctx.beginPath();
+    ctx.moveTo(x(at), top + 1.4 * size);
+    ctx.lineTo(x(at), top + height);
+    ctx.stroke();
+    ctx.setLineDash([]);
+  }
+  ctx.restore();
+}
+
 /* Sparklines, drawn anew after each update. */
 function drawSparks(within) {
   if (!window.uPlot) return;
-  const ink = getComputedStyle(document.documentElement).getPropertyValue("--link").trim();
+  const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue(name).trim();
+  const ink = color("--link");
   for (const spark of all("[data-points]", within)) {
-    const points = JSON.parse(spark.dataset.points);
+    const [points, pauses, starts] = ["points", "pauses", "starts"].map((name) => JSON.parse(spark.dataset[name]));
     spark.replaceChildren();
     if (points.length < 2) {
       spark.textContent = points.length ? "one minute so far" : "nothing in the last hour";
@@ -34,6 +69,7 @@ function drawSparks(within) {
       axes: [{ show: false }, { show: false }],
       scales: { x: { range: () => [now - 3600, now] }, y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
       series: [{}, { stroke: ink, width: 2, fill: ink + "22", points: { show: false } }],
+      hooks: { draw: [(chart) => drawMarks(chart, pauses, starts, color)] },
     }, [points.map((p) => p[0]), points.map((p) => p[1])], spark);
   }
 }

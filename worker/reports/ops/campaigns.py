@@ -59,7 +59,7 @@ WHERE campaign.id = :number AND (CAST(:workspace AS bigint) IS NULL OR workspace
 """)
 _LINE = text(f"""
 SELECT count(*) AS enrolled, {", ".join(f'count(*) FILTER (WHERE {sql}) AS "{name}"' for name, sql in PLACES.items())},
-    coalesce(sum(lead.position), 0) AS released, min(lead.due_at) AS next_due
+    coalesce(sum(lead.position), 0) AS released, min(lead.due_at) FILTER (WHERE lead.due_at > now()) AS next_due
 FROM lead JOIN campaign ON campaign.id = lead.campaign_id WHERE lead.campaign_id = :number
 """)  # noqa: S608  # our own text
 

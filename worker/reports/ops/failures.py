@@ -1,12 +1,12 @@
 """Failures grouped by kind, and the exact rows that a group stands for."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
 from domain.failure import Kind, kind_of
@@ -17,12 +17,13 @@ from worker.reports.ops.snapshot import one, rows
 SCANNED = 5_000
 """How many failures of each sort are looked at, the newest first; the page says so."""
 
-Sort = Literal["deadJobs", "failingJobs", "failedSends", "unknownSends"]
+Sort = Literal["deadJobs", "failingJobs", "failedSends", "unknownSends", "retryingSends"]
 STAGE_OF: dict[Sort, Stage] = {
     "deadJobs": "apply",
     "failingJobs": "apply",
     "failedSends": "deliver",
     "unknownSends": "deliver",
+    "retryingSends": "deliver",
 }
 
 NOT_RETRIED = """NOT EXISTS (
@@ -45,30 +46,50 @@ WHERE status = 'accepted' AND last_error IS NOT NULL
 ORDER BY id DESC LIMIT :scanned
 """
 _SENDS = """
-SELECT send.id, send.created_at, send.last_error, send.campaign_id, coalesce(send.finished_at, send.held_until) AS at
-FROM send {join}
-WHERE send.status = '{status}' {of_workspace}
+SELECT send.id, send.created_at, send.last_error, send.campaign_id, {at} AS at
+FROM send JOIN campaign ON campaign.id = send.campaign_id
+WHERE {which} AND (CAST(:workspace AS bigint) IS NULL OR campaign.workspace_id = :workspace)
 ORDER BY send.id DESC LIMIT :scanned
 """
-_OF_WORKSPACE = "AND (CAST(:workspace AS bigint) IS NULL OR campaign.workspace_id = :workspace)"
-_JOIN = "JOIN campaign ON campaign.id = send.campaign_id"
+_SENDS_OF_CAMPAIGN = """
+SELECT send.id, send.created_at, send.last_error, send.campaign_id, {at} AS at
+FROM send WHERE {which} AND send.campaign_id BETWEEN :campaign AND :campaign
+ORDER BY send.campaign_id DESC, send.id DESC LIMIT :scanned
+"""
+# A send that backs off failed when it was put back; nobody wrote down when that was.
+_WHICH_SENDS: dict[Sort, dict[str, str]] = {
+    "failedSends": {"which": "send.status = 'failed'", "at": "send.finished_at"},
+    "unknownSends": {"which": "send.status = 'unknown'", "at": "send.held_until"},
+    "retryingSends": {
+        "which": "send.status = 'queued' AND send.last_error IS NOT NULL",
+        "at": "least(send.held_until, now())",
+    },
+}
 _SOURCES: dict[Sort, str] = {
     "deadJobs": _DEAD_JOBS,
     "failingJobs": _FAILING_JOBS,
-    "failedSends": _SENDS.format(status="failed", join=_JOIN, of_workspace=_OF_WORKSPACE),
-    "unknownSends": _SENDS.format(status="unknown", join=_JOIN, of_workspace=_OF_WORKSPACE),
+    **{sort: _SENDS.format(**which) for sort, which in _WHICH_SENDS.items()},
 }
+_OF_CAMPAIGN: dict[Sort, str] = {sort: _SENDS_OF_CAMPAIGN.format(**which) for sort, which in _WHICH_SENDS.items()}
 _GROUPED = """
 SELECT '{sort}' AS sort, last_error, count(*) AS failures, min(at) AS first, max(at) AS last,
     array_agg(DISTINCT campaign_id) AS campaigns, (array_agg(id ORDER BY id DESC))[1] AS example,
     (array_agg(created_at ORDER BY id DESC))[1] AS example_created_at
 FROM ({source}) AS newest GROUP BY last_error
 """
-_ALL = text(" UNION ALL ".join(_GROUPED.format(sort=sort, source=source) for sort, source in _SOURCES.items()))
-_MESSAGES = {
-    sort: text(f"SELECT DISTINCT last_error FROM ({source}) AS newest")  # noqa: S608  # our own text
-    for sort, source in _SOURCES.items()
-}
+
+
+def _grouped(sources: Mapping[Sort, str]) -> TextClause:
+    return text(" UNION ALL ".join(_GROUPED.format(sort=sort, source=source) for sort, source in sources.items()))
+
+
+def _messages(sources: Mapping[Sort, str]) -> dict[Sort, TextClause]:
+    distinct = "SELECT DISTINCT last_error FROM ({source}) AS newest"
+    return {sort: text(distinct.format(source=source)) for sort, source in sources.items()}
+
+
+_ALL, _ALL_OF_CAMPAIGN = _grouped(_SOURCES), _grouped(_OF_CAMPAIGN)
+_MESSAGES, _MESSAGES_OF_CAMPAIGN = _messages(_SOURCES), _messages(_OF_CAMPAIGN)
 
 _COUNTS = text(f"""
 SELECT
@@ -111,18 +132,32 @@ def counts(session: Session, workspace: int | None, bound: int) -> Counts:
     return Counts(found.dead, found.died_lately, found.unknown)
 
 
-def groups(session: Session, workspace: int | None, scanned: int = SCANNED) -> list[Group]:
+def groups(session: Session, workspace: int | None) -> list[Group]:
     """Group the newest failures, the latest group first."""
+    return _by_kind(rows(session, _ALL, workspace=workspace, scanned=SCANNED))
+
+
+def groups_of_sends(session: Session, campaign: int) -> list[Group]:
+    """Group the newest sends of a campaign that failed, are unknown or are tried again, the latest group first."""
+    return _by_kind(rows(session, _ALL_OF_CAMPAIGN, campaign=campaign, scanned=SCANNED))
+
+
+def _by_kind(failures: Iterable[Any]) -> list[Group]:
     by_kind: dict[tuple[Sort, Kind], list[Any]] = defaultdict(list)
-    for row in rows(session, _ALL, workspace=workspace, scanned=scanned):
+    for row in failures:
         by_kind[row.sort, kind_of(STAGE_OF[row.sort], row.last_error)].append(row)
     found = [_group(sort, kind, of_kind) for (sort, kind), of_kind in by_kind.items()]
     return sorted(found, key=lambda group: group.last, reverse=True)
 
 
-def messages_of(session: Session, sort: Sort, kind_id: str, workspace: int | None) -> list[str | None]:
-    """Give the very messages that a kind stands for."""
-    found = rows(session, _MESSAGES[sort], workspace=workspace, scanned=SCANNED)
+def messages_of(
+    session: Session, sort: Sort, kind_id: str, workspace: int | None, campaign: int | None = None
+) -> list[str | None]:
+    """Give the very messages that a kind stands for, among all sends or those of a campaign."""
+    if campaign is not None and sort in _MESSAGES_OF_CAMPAIGN:
+        found = rows(session, _MESSAGES_OF_CAMPAIGN[sort], campaign=campaign, scanned=SCANNED)
+    else:
+        found = rows(session, _MESSAGES[sort], workspace=workspace, scanned=SCANNED)
     return [error for (error,) in found if kind_of(STAGE_OF[sort], error).id == kind_id]
 
 

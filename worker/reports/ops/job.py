@@ -18,7 +18,8 @@ _JOB = text("""
 SELECT job.id, job.created_at, job.status, job.key_space, job.idempotency_key, job.row_count, job.received,
     job.duplicates, job.skipped, job.errors, job.created, job.updated, job.unchanged, job.enrolled, job.attempts,
     job.suspect, job.last_error, job.taken_at, job.applied_by, job.finished_at, job.rows IS NOT NULL AS kept,
-    octet_length(job.rows) AS bytes, job.campaign_id, campaign.created_at AS campaign_created_at, campaign.name,
+    octet_length(job.rows) AS bytes, job.trace, job.campaign_id,
+    campaign.created_at AS campaign_created_at, campaign.name,
     origin.id AS origin, origin.created_at AS origin_created_at, anew.id AS anew, anew.created_at AS anew_created_at
 FROM job
 JOIN campaign ON campaign.id = job.campaign_id
@@ -37,7 +38,8 @@ SELECT attempt, together, worker, started_at, ended_at, error FROM job_attempt W
 _ROWS = text("SELECT rows FROM job WHERE id = :number AND row_count <= :most")
 _SENDS = text("""
 SELECT count(*) AS released, count(*) FILTER (WHERE send.status = 'sent') AS sent,
-    min(send.created_at) AS released_at, max(send.finished_at) FILTER (WHERE send.status = 'sent') AS sent_at
+    min(send.created_at) AS released_at, max(send.finished_at) FILTER (WHERE send.status = 'sent') AS sent_at,
+    min(send.finished_at) FILTER (WHERE send.status = 'sent') AS first_sent_at
 FROM job
 JOIN lead ON lead.campaign_id = job.campaign_id AND lead.email = ANY(:emails)
 JOIN send ON send.lead_id = lead.id AND send.created_at >= job.created_at
@@ -54,6 +56,7 @@ class Effects:
     sent: int
     released_at: datetime | None
     sent_at: datetime | None
+    first_sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class JobDetail:
-    """A job as an operator sees it. `lost`: tries whose worker never said what became of them."""
+    """A job as an operator sees it. `lost`: tries whose worker never said what became of them; None: nobody knows.
+
+    Failed attempts are kept as long as the rows (`kept`).
+    """
 
     number: int
     id: str
@@ -86,13 +92,14 @@ class JobDetail:
     bytes: int | None
     kept: bool
     attempts: int
-    lost: int
+    lost: int | None
     failed_attempts: Sequence[Attempt]
     last_error: str | None
     accepted_at: datetime
     taken_at: datetime | None
     applied_by: str | None
     finished_at: datetime | None
+    trace: str | None
 
     @property
     def wait_seconds(self) -> float | None:
@@ -145,11 +152,12 @@ def _detail(row: Any, attempts: Sequence[Attempt]) -> JobDetail:
         bytes=row.bytes,
         kept=row.kept,
         attempts=row.attempts,
-        lost=max(row.attempts - told - succeeded, 0),
+        lost=max(row.attempts - told - succeeded, 0) if row.kept else None,
         failed_attempts=attempts,
         last_error=row.last_error,
         accepted_at=row.created_at,
         taken_at=row.taken_at,
         applied_by=row.applied_by,
         finished_at=row.finished_at,
+        trace=row.trace,
     )

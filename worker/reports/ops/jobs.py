@@ -11,7 +11,7 @@ from domain.identifiers import public_id, row_key
 from domain.job import JobStatus
 from domain.operation import MAX_ITEMS
 from worker.reports.ops.failures import NOT_RETRIED, Sort, messages_of
-from worker.reports.ops.listing import Condition, Listing, Source, Where, count, listing, when
+from worker.reports.ops.listing import Condition, Listing, Source, Where, count, listing, of_class, when
 from worker.store.operating import Plan
 
 
@@ -19,7 +19,7 @@ from worker.store.operating import Plan
 class JobFilter:
     """Which jobs. `failing`: accepted, and tried in vain at least once. `unretried`: nobody accepted it anew.
 
-    `kind`: the id of a kind of failure. `numbers`: these very ones.
+    `error`: the class of the last error. `kind`: the id of a kind of failure. `numbers`: these very ones.
     """
 
     status: JobStatus | None = None
@@ -28,6 +28,7 @@ class JobFilter:
     campaign: str | None = None
     sort: Sort | None = None
     kind: str | None = None
+    error: str | None = None
     attempts: int | None = None
     minutes: int | None = None
     key: str | None = None
@@ -92,6 +93,7 @@ def _where(session: Session, workspace: int | None, wanted: JobFilter) -> Where:
         when(wanted.failing, "job.status = 'accepted' AND job.last_error IS NOT NULL"),
         when(wanted.unretried, NOT_RETRIED),
         when(wanted.campaign, "job.campaign_id = :campaign", campaign=_campaign(wanted.campaign)),
+        of_class("job.last_error", wanted.error),
         when(wanted.attempts, "job.attempts >= :attempts", attempts=wanted.attempts),
         when(wanted.minutes, "job.created_at > now() - :minutes * interval '1 minute'", minutes=wanted.minutes),
         when(wanted.numbers, "job.id = ANY(:numbers)", numbers=list(wanted.numbers)),

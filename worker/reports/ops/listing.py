@@ -27,6 +27,13 @@ def when(asked: object, sql: str, **parameters: object) -> Condition | None:
     return (sql, parameters) if asked else None
 
 
+def of_class(column: str, error_class: str | None) -> Condition | None:
+    """Give the condition that an error is of a class, read as `domain.failure` reads it, if it is asked for."""
+    told = rf"substring({column} FROM '^([A-Z]\w*(?:\.\w+)*): ')"
+    unnamed = f"CASE WHEN {column} IS NULL THEN 'Unknown' ELSE 'Error' END"
+    return when(error_class, f"coalesce({told}, {unnamed}) = :error_class", error_class=error_class)
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """A condition, with its parameters."""

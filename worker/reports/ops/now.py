@@ -12,9 +12,10 @@ from domain.verdict import Surroundings, Verdict, judge, with_rate
 from worker.reports.ops.audit import AuditLine, audit_lines
 from worker.reports.ops.broker import Broker
 from worker.reports.ops.failures import Counts, Group, counts, groups
+from worker.reports.ops.history import History, history
 from worker.reports.ops.in_flight import InFlight, in_flight
 from worker.reports.ops.operations import OperationReport, list_operations
-from worker.reports.ops.rates import History, Rate, history, last_success, last_sweep, rates
+from worker.reports.ops.rates import Rate, last_success, last_sweep, rates
 from worker.reports.ops.snapshot import COUNTED_TO, in_time, one, snapshot
 from worker.reports.ops.stages import apply_now, deliver_now, pauses, release_now
 from worker.reports.ops.workers import ALIVE_SECONDS, Crew, crew
@@ -38,7 +39,6 @@ class Now:
     too_slow: Sequence[str]
     rates: dict[Stage, Rate]
     history: History
-    failing: int
     counts: Counts | None
     groups: Sequence[Group] | None
     flight: Sequence[InFlight] | None
@@ -47,6 +47,11 @@ class Now:
     operations: Sequence[OperationReport]
     audit: Sequence[AuditLine]
     last_success: float | None
+
+    @property
+    def retrying(self) -> dict[Stage, int]:
+        """How many items of each stage were tried in vain and are to be tried again."""
+        return {stage.stage: stage.retrying for stage in self.stages}
 
     @property
     def worst(self) -> StageNow | None:
@@ -67,7 +72,7 @@ def read_now(workspace: int | None, broker: Broker) -> Now:
         only_by_index(session)
         measured = rates(session, workspace)
         held_up = pauses(session)
-        stages, failing = _stages(session, workspace, broker)
+        stages = _stages(session, workspace, broker)
         paused = {pause.stage for pause in held_up}
         seen = [_complete(stage, measured[stage.stage], stage.stage in paused) for stage in stages]
         hands = crew(session)
@@ -79,8 +84,7 @@ def read_now(workspace: int | None, broker: Broker) -> Now:
             stages=seen,
             too_slow=[name for name in STAGES if name not in {stage.stage for stage in seen}],
             rates=measured,
-            history=history(session, workspace),
-            failing=failing,
+            history=history(session, workspace, held_up),
             counts=found,
             groups=in_time(session, lambda: groups(session, workspace)[:_GROUPS_SHOWN]),
             flight=in_time(session, lambda: in_flight(session, workspace)),
@@ -92,19 +96,20 @@ def read_now(workspace: int | None, broker: Broker) -> Now:
         )
 
 
-def read_stages() -> list[StageNow]:
-    """Look at the stages of all workspaces, as far as the store knows them."""
+def read_stages(broker: Broker) -> list[StageNow]:
+    """Look at the stages of all workspaces."""
     with snapshot() as session:
         only_by_index(session)
-        return [apply_now(session, None)[0], release_now(session, None), deliver_now(session, None)]
+        stored = [apply_now(session, None), release_now(session, None), deliver_now(session, None)]
+    return [_accept(None, broker), *stored]
 
 
-def _stages(session: Session, workspace: int | None, broker: Broker) -> tuple[list[StageNow], int]:
+def _stages(session: Session, workspace: int | None, broker: Broker) -> list[StageNow]:
     applying = in_time(session, lambda: apply_now(session, workspace))
     releasing = in_time(session, lambda: release_now(session, workspace))
     delivering = in_time(session, lambda: deliver_now(session, workspace))
-    looked = [_accept(workspace, broker), applying and applying[0], releasing, delivering]
-    return [stage for stage in looked if stage is not None], applying[1] if applying else 0
+    looked = [_accept(workspace, broker), applying, releasing, delivering]
+    return [stage for stage in looked if stage is not None]
 
 
 def _accept(workspace: int | None, broker: Broker) -> StageNow:
@@ -121,7 +126,7 @@ def _complete(stage: StageNow, rate: Rate, paused: bool) -> StageNow:  # noqa: F
 def _around(
     stages: Sequence[StageNow], broker: Broker, hands: Crew, found: Counts | None, swept: float | None
 ) -> Surroundings:
-    due = {QUEUE_OF[stage.stage] for stage in stages if stage.due and stage.stage != "accept"}
+    due = {QUEUE_OF[s.stage] for s in stages if (s.due or s.retrying) and s.stage != "accept"}
     down = [] if broker.up else ["Redis (Valkey) cannot be reached: nudges are lost, the store goes on"]
     if swept is None or swept > _SWEPT_WITHIN_SECONDS:
         down.append("nothing has swept for 3 min: beat, or every worker of the queue maintenance, is down")

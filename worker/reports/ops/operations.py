@@ -27,6 +27,14 @@ WHERE operation_id = :number GROUP BY 1 ORDER BY 2 DESC
 """)
 
 
+_ON_JOB = text("""
+SELECT operation.id, operation.created_at, operation.kind, operation.status, operation.who, item.outcome
+FROM operation_item AS item JOIN operation ON operation.id = item.operation_id
+WHERE item.item = :job AND operation.kind = 'retryJobs' AND operation.status <> 'previewed'
+ORDER BY operation.id DESC LIMIT :limit
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class OperationReport:
     """One action on a frozen set."""
@@ -72,6 +80,17 @@ class OperationReport:
         return is_over(self.status)
 
 
+@dataclass(frozen=True, slots=True)
+class OperationOnItem:
+    """A bulk operation, and what came of one of its items; None: nothing yet."""
+
+    id: str
+    deed: str
+    status: OperationStatus
+    who: str
+    outcome: str | None
+
+
 def list_operations(
     session: Session, workspace: int | None, limit: int, *, only_open: bool = False, before: int | None = None
 ) -> list[OperationReport]:
@@ -89,6 +108,14 @@ def read_operation(session: Session, operation_id: str, workspace: int | None) -
     if report is None or report.id != operation_id.lower():
         raise OperationNotFound(operation_id=operation_id)
     return report
+
+
+def operations_on_job(session: Session, job: int, limit: int) -> list[OperationOnItem]:
+    """List the bulk operations that a job was part of, newest first."""
+    return [
+        OperationOnItem(public_id("op", row.id, row.created_at), DEEDS[row.kind], row.status, row.who, row.outcome)
+        for row in rows(session, _ON_JOB, job=job, limit=limit)
+    ]
 
 
 def outcomes(session: Session, number: int) -> dict[str, int]:

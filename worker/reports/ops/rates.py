@@ -1,4 +1,4 @@
-"""How fast the stages are: what they did in the last minutes, and how the last hour went."""
+"""How fast the stages are: what they did in the last minutes."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from domain.stage import STAGES, Stage, quantile
 from worker.reports.ops.snapshot import one, rows
 
 WINDOW_MINUTES = 5
-HISTORY_MINUTES = 60
 _NEWEST_JOBS = 2_000
 
 # The window begins with a full minute, so that what is counted and the time it is divided by are the same.
@@ -37,20 +36,16 @@ FROM (
 WHERE created_at > now() - :minutes * interval '1 minute'
 """)
 
+# The newest minute first: a day of them, of every process, is not read to find the last.
 _LAST_SUCCESS = text("""
-SELECT extract(epoch FROM now() - max(minute)) FROM stage_minute
-WHERE done > 0 AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+SELECT extract(epoch FROM now() - max(done_at)) FROM stage_minute
+WHERE (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace) AND minute = (
+    SELECT minute FROM stage_minute
+    WHERE done_at IS NOT NULL AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+    ORDER BY minute DESC LIMIT 1
+)
 """)
 
-_AGES = text("""
-SELECT stage, extract(epoch FROM minute) AS minute, oldest_seconds AS value FROM stage_age
-WHERE minute > now() - :minutes * interval '1 minute' ORDER BY minute
-""")
-_DONE = text("""
-SELECT stage, extract(epoch FROM minute) AS minute, sum(done) AS value FROM stage_minute
-WHERE minute > now() - :minutes * interval '1 minute' AND workspace_id = :workspace
-GROUP BY stage, minute ORDER BY minute
-""")
 _LAST_SWEEP = text("SELECT extract(epoch FROM now() - max(minute)) FROM stage_age")
 
 
@@ -81,9 +76,6 @@ class Rate:
         return quantile(self.runs, 0.95)
 
 
-History = dict[Stage, list[tuple[int, float]]]
-
-
 def rates(session: Session, workspace: int | None) -> dict[Stage, Rate]:
     """Give the rates of all stages."""
     found: dict[Stage, Rate] = {stage: Rate() for stage in STAGES}
@@ -96,20 +88,8 @@ def rates(session: Session, workspace: int | None) -> dict[Stage, Rate]:
     return found
 
 
-def history(session: Session, workspace: int | None) -> History:
-    """Give the last hour of each stage: the age of its oldest item, or, of one workspace, what was done."""
-    if workspace is None:
-        found = rows(session, _AGES, minutes=HISTORY_MINUTES)
-    else:
-        found = rows(session, _DONE, minutes=HISTORY_MINUTES, workspace=workspace)
-    points: History = {stage: [] for stage in STAGES}
-    for row in found:
-        points[row.stage].append((int(row.minute), float(row.value)))
-    return points
-
-
 def last_success(session: Session, workspace: int | None) -> float | None:
-    """Tell how many seconds ago, to the minute, anything was done last; None: not within a day."""
+    """Tell how many seconds ago anything was done last; None: not within a day."""
     return _float(one(session, _LAST_SUCCESS, workspace=workspace)[0])
 
 

@@ -11,14 +11,13 @@ from domain.identifiers import public_id, row_key
 from domain.operation import MAX_ITEMS, OperationKind
 from domain.send import SendStatus
 from worker.reports.ops.failures import Sort, messages_of
-from worker.reports.ops.listing import Condition, Listing, Source, Where, listing, when
+from worker.reports.ops.listing import Condition, Listing, Source, Where, count, listing, of_class, when
 from worker.store.operating import Plan
 
-Queue = Literal["due", "later", "held", "claimed"]
+Queue = Literal["due", "retrying", "held", "claimed"]
 _QUEUED: dict[Queue, str] = {
     "due": "send.status = 'queued' AND send.held_until <= now() AND campaign.status = 'running'",
-    "later": "send.status = 'queued' AND send.held_until > now() AND send.claim_token IS NULL"
-    " AND campaign.status = 'running'",
+    "retrying": "send.status = 'queued' AND send.last_error IS NOT NULL",
     "held": "send.status = 'queued' AND campaign.status = 'paused'",
     "claimed": "(send.status = 'sending' OR send.status = 'queued' AND send.held_until > now()"
     " AND send.claim_token IS NOT NULL)",
@@ -27,13 +26,19 @@ _QUEUED: dict[Queue, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SendFilter:
-    """Which sends. `queue`: which of the queued ones, as the first screen counts them. `numbers`: these very ones."""
+    """Which sends. `queue`: which of the queued ones, as the first screen counts them.
+
+    `error`: the class of the last error. `kind`: the id of a kind of failure. `numbers`: these very ones.
+    """
 
     status: SendStatus | None = None
     queue: Queue | None = None
     campaign: str | None = None
     sort: Sort | None = None
     kind: str | None = None
+    error: str | None = None
+    attempts: int | None = None
+    minutes: int | None = None
     numbers: tuple[int, ...] = ()
 
 
@@ -70,6 +75,11 @@ def list_sends(
     return listing(session, _SOURCE, _where(session, workspace, wanted), _line, before)
 
 
+def count_sends(session: Session, workspace: int | None, wanted: SendFilter) -> int:
+    """Count the sends that `list_sends` lists."""
+    return count(session, _SOURCE, _where(session, workspace, wanted))
+
+
 def resolve_plan(
     session: Session, workspace: int | None, wanted: SendFilter, kind: OperationKind, described: str
 ) -> Plan:
@@ -84,20 +94,28 @@ def resolve_plan(
 
 
 def _where(session: Session, workspace: int | None, wanted: SendFilter) -> Where:
+    campaign = _campaign(wanted.campaign)
     return Where.all_of(
         when(workspace is not None, "campaign.workspace_id = :workspace", workspace=workspace),
         when(wanted.status, "send.status = :status", status=wanted.status),
         when(wanted.queue, _QUEUED.get(wanted.queue or "due", "")),
-        when(wanted.campaign, "send.campaign_id = :campaign", campaign=_campaign(wanted.campaign)),
+        when(campaign, _OF_CAMPAIGN, campaign=campaign),
+        of_class("send.last_error", wanted.error),
+        when(wanted.attempts, "send.attempts >= :attempts", attempts=wanted.attempts),
+        when(wanted.minutes, "send.created_at > now() - :minutes * interval '1 minute'", minutes=wanted.minutes),
         when(wanted.numbers, "send.id = ANY(:numbers)", numbers=list(wanted.numbers)),
-        _of_kind(session, workspace, wanted),
+        _of_kind(session, workspace, wanted, campaign),
     )
 
 
-def _of_kind(session: Session, workspace: int | None, wanted: SendFilter) -> Condition | None:
-    if not wanted.kind or wanted.sort not in {"failedSends", "unknownSends"}:
+# By its leads, too: there is no index of all sends by campaign, and among millions those of a small one are few.
+_OF_CAMPAIGN = "send.campaign_id = :campaign AND lead.campaign_id = :campaign"
+
+
+def _of_kind(session: Session, workspace: int | None, wanted: SendFilter, campaign: int | None) -> Condition | None:
+    if not wanted.kind or wanted.sort not in {"failedSends", "unknownSends", "retryingSends"}:
         return None
-    messages = messages_of(session, wanted.sort, wanted.kind, workspace)
+    messages = messages_of(session, wanted.sort, wanted.kind, workspace, campaign)
     return "coalesce(send.last_error, '') = ANY(:messages)", {"messages": [message or "" for message in messages]}
 
 

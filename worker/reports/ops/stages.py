@@ -47,7 +47,7 @@ SELECT
         WHERE status = 'accepted' AND last_error IS NOT NULL
             AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
         LIMIT :bound
-    ) AS bounded) AS failing,
+    ) AS bounded) AS retrying,
     (SELECT count(*) FROM pg_locks
         JOIN campaign ON campaign.id = CAST(CAST(pg_locks.objid AS bigint) AS bigint)
         WHERE locktype = 'advisory' AND granted AND classid = :lanes AND objsubid = 1
@@ -85,25 +85,32 @@ SELECT
     ) AS bounded) AS held
 """)  # noqa: S608  # our own text
 
-# What is claimed lies at the front of its campaign's queue: a worker takes the oldest.
+# What is claimed lies at the front of its campaign's queue: a worker takes the oldest. What backs off is as old as it
+# is: with the transport down for an hour nothing is due for most of the time, and all of it is late.
 _DELIVER = text(f"""
 {_CAMPAIGNS}
 SELECT
-    queued.due, queued.later, queued.held,
+    queued.due, queued.held,
     (SELECT extract(epoch FROM now() - min(greatest(first.created_at, running_since)))
         FROM ours CROSS JOIN LATERAL (
             SELECT created_at FROM send
-            WHERE campaign_id BETWEEN ours.id AND ours.id AND send.status = 'queued' AND held_until <= now()
+            WHERE campaign_id BETWEEN ours.id AND ours.id AND send.status = 'queued'
+                AND (held_until <= now() OR claim_token IS NULL)
             ORDER BY campaign_id, id LIMIT 1
         ) AS first WHERE ours.status = 'running') AS oldest,
     queued.claimed + (
         SELECT count(*) FROM send JOIN campaign ON campaign.id = send.campaign_id
         WHERE send.status = 'sending' AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
-    ) AS running
+    ) AS running,
+    (SELECT count(*) FROM (
+        SELECT FROM send JOIN campaign ON campaign.id = send.campaign_id
+        WHERE send.status = 'queued' AND send.last_error IS NOT NULL
+            AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+        LIMIT :bound
+    ) AS bounded) AS retrying
 FROM (
     SELECT
         count(*) FILTER (WHERE running AND NOT put_off) AS due,
-        count(*) FILTER (WHERE running AND put_off AND NOT claimed) AS later,
         count(*) FILTER (WHERE NOT running) AS held,
         count(*) FILTER (WHERE put_off AND claimed) AS claimed
     FROM (
@@ -125,10 +132,10 @@ def pauses(session: Session) -> list[Pause]:
     return [Pause(*row) for row in rows(session, _PAUSES)]
 
 
-def apply_now(session: Session, workspace: int | None) -> tuple[StageNow, int]:
-    """Look at accepted jobs; give how many of them have failed and are tried again, too."""
+def apply_now(session: Session, workspace: int | None) -> StageNow:
+    """Look at accepted jobs."""
     found = one(session, _APPLY, workspace=workspace, bound=COUNTED_TO + 1, lanes=LANES >> 32)
-    return StageNow("apply", found.due, _seconds(found.oldest), running=found.running), found.failing
+    return StageNow("apply", found.due, _seconds(found.oldest), retrying=found.retrying, running=found.running)
 
 
 def release_now(session: Session, workspace: int | None) -> StageNow:
@@ -142,7 +149,12 @@ def deliver_now(session: Session, workspace: int | None) -> StageNow:
     """Look at queued sends."""
     found = one(session, _DELIVER, workspace=workspace, bound=COUNTED_TO + 1)
     return StageNow(
-        "deliver", found.due, _seconds(found.oldest), later=found.later, held=found.held, running=found.running
+        "deliver",
+        found.due,
+        _seconds(found.oldest),
+        retrying=found.retrying,
+        held=found.held,
+        running=found.running,
     )
 
 

@@ -12,7 +12,7 @@ from worker.reports.ops.snapshot import rows
 ALIVE_SECONDS = 30
 
 _WORKERS = text("""
-SELECT name, queues, slots, busy, host, pid, started_at, seen_at,
+SELECT name, queues, slots, busy, host, pid, started_at, seen_at, version,
     seen_at > now() - :alive * interval '1 second' AS alive
 FROM worker ORDER BY name LIMIT 500
 """)
@@ -30,6 +30,7 @@ class WorkerReport:
     pid: int
     started_at: datetime
     seen_at: datetime
+    version: str
     alive: bool
 
 
