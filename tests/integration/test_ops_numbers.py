@@ -1,11 +1,14 @@
 """What the operations page shows equals SQL, and what a number leads to lists exactly its rows."""
 
+import html
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import event
 from support.database import sql
-from support.ops import ADMIN, VIEWER, Person, link, number, total
+from support.ops import ADMIN, VIEWER, Person, link, number, page, text_of, total
 from support.ops_scene import make_scene
 
 from worker import tasks
@@ -13,6 +16,7 @@ from worker.enrolling import take_turn
 from worker.store import attempts, campaigns, ledger
 from worker.store.connection import engine
 from worker.store.tables import Campaign
+from worker.store.workers import Sign, say_alive
 
 BY_HAND = {
     "apply-due": "SELECT count(*) FROM job WHERE status = 'accepted'",
@@ -25,10 +29,17 @@ BY_HAND = {
     "release-held": "SELECT count(*) FROM lead JOIN campaign ON campaign.id = campaign_id"
     " WHERE due_at <= now() AND campaign.status = 'paused'",
     "deliver-due": "SELECT count(*) FROM send JOIN campaign ON campaign.id = campaign_id"
-    " WHERE send.status = 'queued' AND campaign.status = 'running'",
+    " WHERE send.status = 'queued' AND held_until <= now() AND campaign.status = 'running'",
+    "apply-retrying": "SELECT count(*) FROM job WHERE status = 'accepted' AND last_error IS NOT NULL",
+    "deliver-retrying": "SELECT count(*) FROM send WHERE status = 'queued' AND last_error IS NOT NULL",
+    "retrying": "SELECT count(*) FROM send WHERE status = 'queued' AND last_error IS NOT NULL",
+    "deliver-running": "SELECT count(*) FROM send WHERE claim_token IS NOT NULL AND held_until > now()",
     "deliver-held": "SELECT count(*) FROM send JOIN campaign ON campaign.id = campaign_id"
     " WHERE send.status = 'queued' AND campaign.status = 'paused'",
 }
+
+
+FAILED = "last_error = 'TransportUnavailable: no answer', attempts = 3"
 
 
 def make_busy_scene() -> None:
@@ -41,6 +52,11 @@ def make_busy_scene() -> None:
         "UPDATE lead SET due_at = now() WHERE id = (SELECT max(lead.id) FROM lead JOIN campaign ON campaign.id ="
         " campaign_id WHERE campaign.status = 'paused') - 2"
     )
+    queued = "SELECT send.id FROM send JOIN campaign ON campaign.id = campaign_id WHERE send.status = 'queued'"
+    of_running = f"{queued} AND campaign.status = 'running' ORDER BY send.id"
+    sql(f"UPDATE send SET held_until = now() + interval '1 h', {FAILED} WHERE id IN ({of_running} LIMIT 1)")
+    claimed = "claim_token = gen_random_uuid(), held_until = now() + interval '1 h'"
+    sql(f"UPDATE send SET {claimed} WHERE id IN ({of_running} DESC LIMIT 1)")
 
 
 def test_the_first_screen_equals_sql_and_each_number_leads_to_its_rows(let_in: Callable[..., Person]) -> None:
@@ -130,6 +146,103 @@ def test_a_job_shows_its_path_to_the_sends_of_its_leads(
         assert part in shown
 
 
+def test_the_oldest_age_of_a_stage_is_that_of_its_oldest_item_even_while_it_backs_off(
+    let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]
+) -> None:
+    campaign = running(new_campaign, leads=1)
+    sql(f"UPDATE send SET created_at = now() - interval '20 min', held_until = now() + interval '9 min', {FAILED}")
+    sql("UPDATE campaign SET running_since = now() - interval '1 h'")
+    sql("DELETE FROM stage_minute")
+    admin = let_in(ADMIN)
+    shown = admin.read("/ops")
+    assert "waiting 0 oldest 20 min in hand 0 tried again 1" in shown.split("Deliver")[1]
+    assert "deliver stands still" in shown
+    assert "TransportUnavailable no answer" in shown
+    assert total(admin.see(f"/ops/sends?queue=retrying&campaign={campaign.public_id}")) == "1"
+
+
+def test_how_far_a_campaign_is_equals_sql(let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]) -> None:
+    campaign = running(new_campaign, 0, 3, leads=9)
+    sql("UPDATE send SET status = 'failed', last_error = '550 no such user', finished_at = now() WHERE lead_id < 3")
+    sql("UPDATE send SET status = 'sent', finished_at = now() WHERE lead_id BETWEEN 3 AND 6")
+    take_turn(campaign.number)
+    viewer = let_in(VIEWER)
+    assert "4 of 16, 2 failed, 10 to come" in viewer.read("/ops"), "nobody gets step two after step one failed"
+    assert " a minute, done in " in viewer.read("/ops").split("Campaigns in flight")[1]
+
+    campaigns.pause_campaign(campaign.public_id)
+    assert "4 of 16, 2 failed, 10 held" in viewer.read("/ops")
+
+    sql("UPDATE campaign_minute SET minute = minute - interval '2 h'")
+    tasks.sweep()
+    assert sql("SELECT enrolled, released, sent, failed, given_up, minute < 'today' FROM campaign_minute") == [
+        (9, 9, 4, 2, 2, True)
+    ]
+    shown = viewer.read("/ops").split("Campaigns in flight")[1]
+    assert "4 of 16, 2 failed, 10 held \N{EN DASH}" in shown, "nothing moves any more"
+
+
+def test_what_the_transport_answered_is_grouped_and_each_number_lists_its_sends(
+    let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]
+) -> None:
+    campaign, other = running(new_campaign, leads=7), running(new_campaign, leads=3)
+    sql("UPDATE send SET status = 'failed', last_error = '550 no user ' || id, finished_at = now() WHERE id % 2 = 0")
+    sql("UPDATE send SET status = 'unknown', last_error = 'TimeoutError: x' WHERE id % 7 = 1")
+    sql("UPDATE send SET status = 'sent' WHERE id = 3")
+    viewer = let_in(VIEWER)
+    for of in (campaign, other):
+        shown = viewer.see(f"/ops/campaigns/{of.public_id}")
+        by_hand = "SELECT status, count(*) FROM send WHERE campaign_id = :c GROUP BY 1"
+        counts = dict(map(tuple, sql(by_hand, c=of.number)))
+        for status in ("sent", "failed", "unknown"):
+            assert number(shown, f"sends-{status}") == str(counts.get(status, 0))
+            assert total(viewer.see(link(shown, f"sends-{status}"))) == str(counts.get(status, 0))
+        groups = shown.split("What the transport answered")[1].split("</table>")[0].split("<tr>")[2:]
+        assert len(groups) == 2
+        for group in groups:
+            counted, where = group.split("</a>")[0].rpartition(">")[2], group.split('href="')[1].split('"')[0]
+            assert total(viewer.see(where.replace("&amp;", "&"))) == counted
+    assert total(viewer.see(f"/ops/sends?error=TimeoutError&campaign={campaign.public_id}")) == "1"
+
+
+def test_a_line_shows_the_pauses_and_deployments_of_the_last_hour(let_in: Callable[..., Person]) -> None:
+    admin = let_in(ADMIN)
+    for version in ("1.0", "1.1"):
+        sql("UPDATE worker_start SET started_at = started_at - interval '10 min'")
+        say_alive(Sign("w@here", ["enrollment"], 2, 1, "here", 7, version), started=True)
+        say_alive(Sign("w@here", ["enrollment"], 2, 1, "here", 7, version))
+    admin.done("/ops/stages/apply/pause", why="mending")
+    admin.done("/ops/stages/apply/pause", why="again, which changes nothing")
+    admin.done("/ops/stages/apply/resume")
+    admin.done("/ops/stages/deliver/pause", why="mending")
+    tasks.sweep()
+    shown = admin.see("/ops")
+    marks = [json.loads(html.unescape(found)) for found in re.findall(r'data-pauses="([^"]*)"', shown)]
+    assert [[until is None for _, until in pauses] for pauses in marks] == [[], [False], [], [True]]
+    words = text_of(shown)
+    assert "by ana" in words.split("Apply")[1].split("Release")[0]
+    assert re.search(r"started: 1 worker of 1.0, ▼ \d\d:\d\d deployed: 1 worker of 1.1", words)
+    lines = [json.loads(html.unescape(found)) for found in re.findall(r'data-points="([^"]*)"', shown)]
+    assert [len(points) for points in lines] == [1, 1, 1, 1], "the stage accept has its line, too"
+
+
+def test_attempts_are_kept_as_long_as_the_rows_of_their_job(
+    let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]
+) -> None:
+    campaign = new_campaign()
+    jobs = [ledger.accept(campaign.public_id, [{"email": f"{n}@x.test"}]) for n in range(2)]
+    for job in jobs:
+        attempts.count_attempt([job.job_number])
+        attempts.note_failure([job.job_number], RuntimeError("boom"))
+    take_turn(campaign.number)
+    sql("UPDATE job SET finished_at = now() - interval '8 days' WHERE id = :job", job=jobs[0].job_number)
+    tasks.sweep()
+    assert sql("SELECT job_id FROM job_attempt") == [(jobs[1].job_number,)]
+    shown = let_in(VIEWER).read(f"/ops/jobs/{jobs[0].job_id}")
+    assert "1 failed before; what they said was kept as long as the rows" in shown
+    assert "no word" not in shown
+
+
 def test_every_attempt_of_a_job_is_shown(let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]) -> None:
     campaign = new_campaign()
     job = ledger.accept(campaign.public_id, [{"email": "a@x.test"}])
@@ -161,7 +274,20 @@ def test_the_first_screen_takes_as_many_statements_for_one_campaign_as_for_many(
     few = statements()
     for n in range(12):
         ledger.accept(new_campaign().public_id, [{"email": f"{n}@x.test"}])
+    sql("UPDATE campaign SET status = 'paused', paused_at = now()")
+    sql("INSERT INTO stage_pause (stage, paused_by, why) VALUES ('apply', 'ana', 'x')")
+    say_alive(Sign("w@here", ["enrollment"], 2, 1, "here", 7, "1.0"), started=True)
     assert statements() == few
+
+
+def running(new_campaign: Callable[..., Campaign], *delays: int, leads: int) -> Campaign:
+    """A running campaign, step one of everybody queued."""
+    campaign = new_campaign(*delays)
+    ledger.accept(campaign.public_id, [{"email": f"{n}@x.test"} for n in range(leads)])
+    take_turn(campaign.number)
+    campaigns.start_campaign(campaign.public_id)
+    take_turn(campaign.number)
+    return campaign
 
 
 def campaign_page(person: Person, status: str) -> str:

@@ -1,5 +1,6 @@
 """The operations page while parts are down, stages are paused, or PostgreSQL is slow."""
 
+import re
 from collections.abc import Callable
 
 import psycopg
@@ -43,7 +44,15 @@ def test_with_everything_up_and_nothing_to_do_all_is_well(let_in: Callable[..., 
     tasks.sweep()
     shown = let_in(ADMIN).read("/ops")
     assert "OK" in shown.split("The rule")[0]
-    assert "Nothing needs attention" in shown
+    assert "Nothing needs attention; nothing was done within a day" in shown
+
+
+def test_where_nothing_needs_attention_the_last_success_is_told_to_the_second(
+    let_in: Callable[..., Person], campaign: Campaign
+) -> None:
+    assert done_at(campaign)[0] == 1
+    sql("UPDATE stage_minute SET done_at = now() - interval '42 s', minute = date_trunc('minute', now())")
+    assert re.search(r"Nothing needs attention; last success 4\d s ago", let_in(VIEWER).read("/ops"))
 
 
 def test_a_worker_that_falls_silent_is_missed_and_one_that_says_goodbye_is_not(let_in: Callable[..., Person]) -> None:

@@ -56,13 +56,13 @@ SELECT send.id, send.created_at, send.last_error, send.campaign_id, {at} AS at
 FROM send WHERE {which} AND send.campaign_id BETWEEN :campaign AND :campaign
 ORDER BY send.campaign_id DESC, send.id DESC LIMIT :scanned
 """
-# A send that backs off failed when it was put back; nobody wrote down when that was.
+# A send that backs off failed when it was put back: so long ago as `domain.send` lets it wait, about.
 _WHICH_SENDS: dict[Sort, dict[str, str]] = {
     "failedSends": {"which": "send.status = 'failed'", "at": "send.finished_at"},
     "unknownSends": {"which": "send.status = 'unknown'", "at": "send.held_until"},
     "retryingSends": {
         "which": "send.status = 'queued' AND send.last_error IS NOT NULL",
-        "at": "least(send.held_until, now())",
+        "at": "least(send.held_until - least(5 * 2 ^ least(attempts, 10), 600) * interval '1 second', now())",
     },
 }
 _SOURCES: dict[Sort, str] = {
