@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from support.command_line import enroll
 from support.database import sql
 from support.ops import ADMIN, OPERATOR, VIEWER, Person
 from support.ops_scene import Scene, make_scene
@@ -96,6 +97,29 @@ def test_a_pause_of_a_campaign_says_who_and_why_and_a_start_ends_it(let_in: Call
         (who, "campaign.start", scene.running, "provider is back", "paused", "running", "done"),
     ]
     assert "campaign.pause" in operator.read("/ops/audit")
+
+
+def test_a_pause_by_the_api_or_the_command_line_says_who_once(let_in: Callable[..., Person]) -> None:
+    scene, admin = make_scene(), let_in(ADMIN)
+    key = {"Authorization": f"Bearer {admin.key.token}"}
+    for _ in range(2):
+        assert admin.client.post(f"/v1/campaigns/{scene.running}/pause", headers=key).status_code == 200
+    who = f"ana ({admin.key.row.public_id})"
+    assert f"by {who}" in admin.read("/ops").split("Campaigns in flight")[1].split("Lately")[0]
+    assert f"by {who}. Nothing leaves" in admin.read(f"/ops/campaigns/{scene.running}")
+    assert enroll("campaign", "start", scene.running).code == 0
+    assert audit(target=scene.running)[1:] == [
+        (who, "campaign.pause", scene.running, None, "running", "paused", "done"),
+        ("cli", "campaign.start", scene.running, None, "paused", "running", "done"),
+    ]
+
+
+def test_what_cannot_be_written_to_the_audit_is_not_done(let_in: Callable[..., Person]) -> None:
+    scene, admin = make_scene(), let_in(ADMIN)
+    sql("ALTER TABLE audit ADD CONSTRAINT no_pauses CHECK (action <> 'campaign.pause') NOT VALID")
+    key = {"Authorization": f"Bearer {admin.key.token}"}
+    assert admin.client.post(f"/v1/campaigns/{scene.running}/pause", headers=key).status_code >= 500
+    assert sql("SELECT count(*) FROM campaign WHERE status = 'running'") == [(1,)]
 
 
 def test_nothing_is_done_without_a_reason_where_one_is_asked_for(let_in: Callable[..., Person]) -> None:

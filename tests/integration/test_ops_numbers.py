@@ -214,6 +214,7 @@ def test_a_line_shows_the_pauses_and_deployments_of_the_last_hour(let_in: Callab
     admin.done("/ops/stages/apply/pause", why="mending")
     admin.done("/ops/stages/apply/pause", why="again, which changes nothing")
     admin.done("/ops/stages/apply/resume")
+    admin.done("/ops/stages/release/resume")  # which nobody had paused
     admin.done("/ops/stages/deliver/pause", why="mending")
     tasks.sweep()
     shown = admin.see("/ops")
