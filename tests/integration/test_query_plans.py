@@ -18,6 +18,7 @@ from support.database import sql
 
 from domain.job import BATCH_JOBS
 from worker.delivering import BATCH
+from worker.reports.ops import failures, in_flight, progress
 from worker.store import ledger, lookups, merging, outbox, releasing, sweeping
 from worker.store.connection import engine, transaction
 from worker.store.tables import Campaign
@@ -277,6 +278,34 @@ def test_the_sweep_takes_one_look_into_an_index_for_each_campaign() -> None:
     assert lookups_of(sweeping.lanes_with_jobs) == {"job_accepted(campaign_id)"}
     assert lookups_of(sweeping.campaigns_to_release) == {"lead_due(campaign_id, due_at)", "send_unsettled(campaign_id)"}
     assert lookups_of(sweeping.sends_are_waiting) == {"send_queued(campaign_id)"}
+
+
+@pytest.mark.usefixtures("world")
+def test_how_far_campaigns_are_is_told_by_a_few_looks_into_indexes_for_each() -> None:
+    of_one = {"lead_due(campaign_id, due_at)"}
+
+    assert lookups_of(lambda session: by_index(session, progress.read_progress, 1)) == of_one
+    assert lookups_of(lambda session: by_index(session, in_flight.in_flight, None)) == {
+        "job_accepted(campaign_id)",
+        "lead_due(campaign_id, due_at)",
+        "send_queued(campaign_id)",
+    }
+
+
+@pytest.mark.usefixtures("world")
+def test_what_failed_is_found_in_indexes_that_hold_nothing_else() -> None:
+    of_campaign = lookups_of(lambda session: by_index(session, failures.groups_of_sends, 1))
+    of_all = lookups_of(lambda session: by_index(session, failures.groups, None))
+
+    assert not {lookup for lookup in of_campaign | of_all if "Seq Scan" in lookup or lookup.startswith("send_pkey")}
+    assert {"send_failed()", "send_retrying()"} <= of_all
+    assert "send_failed_of_campaign(campaign_id)" in of_campaign
+
+
+def by_index(session: Session, read: Callable[..., object], *arguments: object) -> object:
+    """Read as the first screen does."""
+    lookups.only_by_index(session)
+    return read(session, *arguments)
 
 
 @pytest.mark.usefixtures("store")

@@ -39,7 +39,10 @@ duplicate_sends_prevented = Counter(
     "enroll_duplicate_send_prevented", "Sends that would have been a step's second to a lead.", registry=registry
 )
 operator_actions = Counter(
-    "enroll_operator_actions", "What people did by the operations page.", ["action", "result"], registry=registry
+    "enroll_operator_actions",
+    "What people did to campaigns, jobs, sends and stages.",
+    ["action", "result"],
+    registry=registry,
 )
 item_wait = Histogram(
     "enroll_item_wait_seconds",

@@ -99,7 +99,7 @@ def duplicate_prevented() -> None:
 
 
 def operator_acted(action: str, result: str) -> None:
-    """A person did something by the operations page, or was refused it."""
+    """A person did something, or was refused it."""
     _instruments().operator_actions.labels(action, result).inc()
 
 

@@ -47,8 +47,8 @@ ORDER BY id DESC LIMIT :scanned
 """
 _SENDS = """
 SELECT send.id, send.created_at, send.last_error, send.campaign_id, {at} AS at
-FROM send JOIN campaign ON campaign.id = send.campaign_id
-WHERE {which} AND (CAST(:workspace AS bigint) IS NULL OR campaign.workspace_id = :workspace)
+FROM send WHERE {which} AND (CAST(:workspace AS bigint) IS NULL
+    OR EXISTS (SELECT FROM campaign WHERE campaign.id = send.campaign_id AND workspace_id = :workspace))
 ORDER BY send.id DESC LIMIT :scanned
 """
 _SENDS_OF_CAMPAIGN = """

@@ -26,7 +26,8 @@ WHERE minute > now() - :minutes * interval '1 minute' ORDER BY minute
 _DONE = text("""
 WITH newest AS MATERIALIZED (
     SELECT date_trunc('minute', created_at) AS minute FROM (
-        SELECT created_at FROM job WHERE workspace_id = :workspace ORDER BY id DESC LIMIT :newest
+        SELECT created_at FROM job
+        WHERE workspace_id BETWEEN :workspace AND :workspace ORDER BY workspace_id DESC, id DESC LIMIT :newest
     ) AS looked_at WHERE created_at > now() - :minutes * interval '1 minute'
 )
 SELECT 'accept' AS stage, extract(epoch FROM minute) AS minute, count(*) AS value FROM newest
@@ -47,10 +48,12 @@ WHERE target IN ('apply', 'release', 'deliver') AND action IN ('stage.pause', 's
 ORDER BY target, id LIMIT :most
 """)
 
-# One minute more, and whatever was before it: to know what the first ones took the place of.
+# And the last start before: to know what the first ones took the place of.
 _STARTS = text("""
 SELECT date_trunc('minute', started_at) AS minute, version, count(*) AS workers FROM worker_start
-WHERE started_at > now() - interval '1 day' GROUP BY minute, version ORDER BY minute, version
+WHERE started_at >= coalesce(
+    (SELECT max(started_at) FROM worker_start WHERE started_at < now() - :minutes * interval '1 minute'), 'epoch')
+GROUP BY minute, version ORDER BY minute, version
 """)
 _SINCE = text("SELECT now() - :minutes * interval '1 minute'")
 
@@ -89,6 +92,6 @@ def _lines(session: Session, workspace: int | None) -> dict[Stage, list[tuple[in
 
 def _starts(session: Session, since: datetime) -> list[Started]:
     minutes: dict[datetime, dict[str, int]] = {}
-    for minute, version, workers in rows(session, _STARTS):
+    for minute, version, workers in rows(session, _STARTS, minutes=MINUTES):
         minutes.setdefault(minute, {})[version] = workers
     return started(list(minutes.items()), since)

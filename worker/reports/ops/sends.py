@@ -12,6 +12,7 @@ from domain.operation import MAX_ITEMS, OperationKind
 from domain.send import SendStatus
 from worker.reports.ops.failures import Sort, messages_of
 from worker.reports.ops.listing import Condition, Listing, Source, Where, count, listing, of_class, when
+from worker.store.lookups import only_by_index
 from worker.store.operating import Plan
 
 Queue = Literal["due", "retrying", "held", "claimed"]
@@ -95,6 +96,10 @@ def resolve_plan(
 
 def _where(session: Session, workspace: int | None, wanted: SendFilter) -> Where:
     campaign = _campaign(wanted.campaign)
+    if campaign is not None:
+        only_by_index(
+            session
+        )  # else it hashes all leads and sends there are: 1.1 s instead of 0.3 to count a million's
     return Where.all_of(
         when(workspace is not None, "campaign.workspace_id = :workspace", workspace=workspace),
         when(wanted.status, "send.status = :status", status=wanted.status),

@@ -103,9 +103,9 @@ SELECT
         WHERE send.status = 'sending' AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
     ) AS running,
     (SELECT count(*) FROM (
-        SELECT FROM send JOIN campaign ON campaign.id = send.campaign_id
-        WHERE send.status = 'queued' AND send.last_error IS NOT NULL
-            AND (CAST(:workspace AS bigint) IS NULL OR workspace_id = :workspace)
+        SELECT FROM send
+        WHERE send.status = 'queued' AND send.last_error IS NOT NULL AND (CAST(:workspace AS bigint) IS NULL
+            OR EXISTS (SELECT FROM campaign WHERE campaign.id = send.campaign_id AND workspace_id = :workspace))
         LIMIT :bound
     ) AS bounded) AS retrying
 FROM (
