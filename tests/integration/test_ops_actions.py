@@ -58,6 +58,23 @@ def test_a_viewer_may_do_nothing(let_in: Callable[..., Person]) -> None:
     assert state_of_everything() == before
 
 
+def test_what_cannot_be_done_is_shown_disabled_with_the_reason(let_in: Callable[..., Person]) -> None:
+    scene, viewer, operator = make_scene(), let_in(VIEWER), let_in(OPERATOR)
+    running, paused = f"/ops/campaigns/{scene.running}", f"/ops/campaigns/{scene.paused}"
+    reasons = {
+        (viewer, running): ("Start it runs already", "Pause needs the scope ops:act"),
+        (operator, paused): ("Pause it does not run",),
+        (viewer, f"/ops/jobs/{scene.dead[0]}"): ("Retry needs the scope ops:act",),
+        (operator, f"/ops/jobs/{scene.applied}"): ("Retry only a dead job can be retried",),
+        (operator, "/ops/workers"): ("Pause needs the scope admin",),
+        (viewer, "/ops/sends?status=unknown"): ("It was not: send again needs the scope ops:act",),
+        (viewer, "/ops"): ("Preview retry needs the scope ops:act",),
+    }
+    for (person, path), said in reasons.items():
+        shown = person.read(path)
+        assert [each for each in said if each not in shown] == [], path
+
+
 def test_an_operator_may_not_touch_what_is_everybodys(let_in: Callable[..., Person]) -> None:
     scene, operator = make_scene(), let_in(OPERATOR)
     refused = {action: operator.do(filled(action, scene), why="because").status_code for action in OF_ADMINS}

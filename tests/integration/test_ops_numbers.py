@@ -13,8 +13,8 @@ from support.ops_scene import make_scene
 
 from worker import tasks
 from worker.enrolling import take_turn
-from worker.store import attempts, campaigns, ledger
-from worker.store.connection import engine
+from worker.store import attempts, campaigns, ledger, outbox
+from worker.store.connection import engine, transaction
 from worker.store.tables import Campaign
 from worker.store.workers import Sign, say_alive
 
@@ -144,6 +144,25 @@ def test_a_job_shows_its_path_to_the_sends_of_its_leads(
     shown = let_in(VIEWER).read(f"/ops/jobs/{job.job_id}")
     for part in ("accepted", "waited", "taken", "ran", "applied", "3 steps to its leads", "sent 3 of them"):
         assert part in shown
+    bars = ["waited to be taken", "applied", "until the first release", "until the first was sent"]
+    path = shown.split("Part Took")[1].split("Attempts")[0]
+    assert sorted(bars, key=path.index) == bars
+
+
+def test_what_a_dead_worker_had_in_hand_is_counted_until_its_lease_ends_and_then_elsewhere(
+    let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]
+) -> None:
+    running(new_campaign, leads=5)
+    with transaction() as session:
+        claim = outbox.claim(session, 4)
+    with transaction() as session:
+        assert outbox.begin(session, claim.token, claim.sends[0].number)
+    admin = let_in(ADMIN)
+    places = ("deliver-due", "deliver-running", "unknown")
+    assert [number(admin.see("/ops"), place) for place in places] == ["1", "4", "0"]
+    sql("UPDATE send SET held_until = now() - interval '1 s' WHERE claim_token IS NOT NULL")
+    tasks.sweep()
+    assert [number(admin.see("/ops"), place) for place in places] == ["4", "0", "1"]
 
 
 def test_the_oldest_age_of_a_stage_is_that_of_its_oldest_item_even_while_it_backs_off(

@@ -142,8 +142,7 @@ def test_the_sweep_goes_on_with_an_operation_whose_worker_died(
 
 
 def test_what_was_done_is_in_the_audit(let_in: Callable[..., Person]) -> None:
-    make_scene()
-    operator = let_in(OPERATOR)
+    scene, operator = make_scene(), let_in(OPERATOR)
     run(operator, address := previewed(operator, "retryJobs", "status=dead"))
     lines = sql("SELECT action, why, before, after FROM audit WHERE target LIKE 'op_%' ORDER BY id")
     assert lines == [
@@ -151,3 +150,6 @@ def test_what_was_done_is_in_the_audit(let_in: Callable[..., Person]) -> None:
         ("operation.run", "provider is back", "previewed", "running on 6"),
     ]
     assert "provider is back" in operator.read(address)
+    of_its_job = operator.read(f"/ops/jobs/{scene.dead[0]}").split("Who acted on it")[1]
+    assert of_its_job.startswith(" Accept dead jobs anew")
+    assert f"by ana ({operator.key.row.public_id}): done" in of_its_job

@@ -43,7 +43,7 @@ SELECT id, created_at, name, status, since, paused_at, counted.*,
     (SELECT count(*) FROM (SELECT FROM job
         WHERE campaign_id = waiting.id AND job.status = 'accepted' LIMIT :bound) AS few) AS jobs,
     (SELECT count(*) FROM (SELECT FROM lead
-        WHERE campaign_id = waiting.id AND due_at <= now() LIMIT :bound) AS few) AS due,
+        WHERE campaign_id = waiting.id AND due_at <= now() ORDER BY due_at LIMIT :bound) AS few) AS due,
     (SELECT count(*) FROM (SELECT FROM send
         WHERE campaign_id = waiting.id AND send.status = 'queued' LIMIT :bound) AS few) AS queued
 FROM waiting CROSS JOIN LATERAL ({COUNTED.format(campaign="waiting.id")}) AS counted ORDER BY since

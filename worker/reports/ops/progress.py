@@ -28,7 +28,7 @@ COUNTED = """
 _PROGRESS = text(f"""
 SELECT counted.*, jsonb_array_length(campaign.sequence_steps) AS steps, campaign.status = 'running' AS runs,
     (SELECT count(*) FROM (
-        SELECT FROM lead WHERE campaign_id = campaign.id AND due_at <= now() LIMIT :bound
+        SELECT FROM lead WHERE campaign_id = campaign.id AND due_at <= now() ORDER BY due_at LIMIT :bound
     ) AS few) AS due,
     (SELECT extract(epoch FROM now() - greatest(due_at, running_since)) FROM lead
         WHERE campaign_id = campaign.id AND due_at <= now() ORDER BY due_at LIMIT 1) AS oldest

@@ -1,7 +1,9 @@
 """The stages from the store: what is due, how old the oldest is, what waits for later or is held.
 
 Each statement looks a few rows up in an index for each campaign, and counts to a bound: among millions of finished
-jobs and sends it takes as long as among none. (A scan for the oldest accepted job took 1.1 s behind 5,000,000.)
+jobs and sends it takes as long as among none. (A scan for the oldest accepted job took 1.1 s behind 5,000,000.) The
+order, where nothing is shown in it, names the index: without it all leads of a campaign are read when `lead` was taken
+for one row.
 """
 
 from typing import Any
@@ -67,7 +69,7 @@ _RELEASE = text(f"""
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM ours CROSS JOIN LATERAL (
-            SELECT FROM lead WHERE campaign_id = ours.id AND due_at <= now() LIMIT :bound
+            SELECT FROM lead WHERE campaign_id = ours.id AND due_at <= now() ORDER BY due_at LIMIT :bound
         ) AS due WHERE ours.status = 'running' LIMIT :bound
     ) AS bounded) AS due,
     (SELECT extract(epoch FROM now() - min(greatest(due_at, running_since))) FROM ours CROSS JOIN LATERAL (
@@ -75,12 +77,12 @@ SELECT
     ) AS due WHERE ours.status = 'running') AS oldest,
     (SELECT count(*) FROM (
         SELECT FROM ours CROSS JOIN LATERAL (
-            SELECT FROM lead WHERE campaign_id = ours.id AND due_at > now() LIMIT :later_bound
+            SELECT FROM lead WHERE campaign_id = ours.id AND due_at > now() ORDER BY due_at LIMIT :later_bound
         ) AS later LIMIT :later_bound
     ) AS bounded) AS later,
     (SELECT count(*) FROM (
         SELECT FROM ours CROSS JOIN LATERAL (
-            SELECT FROM lead WHERE campaign_id = ours.id AND due_at <= now() LIMIT :bound
+            SELECT FROM lead WHERE campaign_id = ours.id AND due_at <= now() ORDER BY due_at LIMIT :bound
         ) AS held WHERE ours.status = 'paused' LIMIT :bound
     ) AS bounded) AS held
 """)  # noqa: S608  # our own text
