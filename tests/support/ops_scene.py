@@ -1,6 +1,6 @@
 """Something of everything, for the operations page to show."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from domain.identifiers import public_id
@@ -10,6 +10,7 @@ from domain.source import SourceRules
 from support.database import sql
 from worker.enrolling import take_turn
 from worker.store import campaigns, ledger, sources
+from worker.store.tables import Campaign
 
 STEPS = [
     SequenceStep(subject="Hi {{firstName}}", body_html="<p>Hi</p>"),
@@ -61,6 +62,16 @@ def make_scene(workspace: str | int = "default", prefix: str = "") -> Scene:
             SourceRules.model_validate({"scheme": "standard", "leadsPath": "@", "mapping": {"email": "email"}}),
         ).row.public_id,
     )
+
+
+def running(new_campaign: Callable[..., Campaign], *delays: int, leads: int) -> Campaign:
+    """A running campaign, step one of everybody queued."""
+    campaign = new_campaign(*delays)
+    ledger.accept(campaign.public_id, [{"email": f"{n}@x.test"} for n in range(leads)])
+    take_turn(campaign.number)
+    campaigns.start_campaign(campaign.public_id)
+    take_turn(campaign.number)
+    return campaign
 
 
 def _lead(n: int) -> dict[str, str]:
