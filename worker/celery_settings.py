@@ -2,12 +2,12 @@
 
 from kombu.entity import Exchange, Queue
 
-from worker.endpoints import redis_url
+from worker.redis_client import celery_broker
 from worker.settings import settings
 
 QUEUES = ("enrollment", "sequencer", "delivery", "maintenance")
 
-broker_url = redis_url()
+broker_url, _how_to_reach_the_master = celery_broker()
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
@@ -20,6 +20,7 @@ broker_transport_options = {
     "socket_timeout": 15,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
+    **_how_to_reach_the_master,
 }
 
 # The anonymous exchange goes straight to the queue of that name; a named one keeps its bindings in Redis, where

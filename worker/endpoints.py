@@ -17,7 +17,7 @@ def database_url() -> str:
 
 
 def redis_url() -> str:
-    """`redis://…`; `NotRunning` when neither a setting nor a running stack gives one."""
+    """`redis://…` or `sentinel://…`; `NotRunning` when neither a setting nor a running stack gives one."""
     return settings().redis_url or _running_stack().redis_url
 
 

@@ -22,11 +22,9 @@ from typing import Any, cast
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from worker.background_nudges import BackgroundNudges
-from worker.endpoints import redis_url
+from worker.redis_client import connect
 
 APPLY = "leads.apply"
 RELEASE = "sequencer.release"
@@ -102,10 +100,7 @@ def redis() -> Redis:
 @lru_cache(maxsize=1)
 def _redis(process: int) -> Redis:
     del process  # only the key: a connection must not be shared across a fork
-    # Its own retries would take seconds where Redis is down, and the sweep makes up for a nudge anyway.
-    return cast("Any", Redis).from_url(
-        redis_url(), socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
-    )
+    return connect(socket_timeout=1, socket_connect_timeout=1)
 
 
 @contextmanager

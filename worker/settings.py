@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker import sentinels
+
 
 class UnusableSetting(Exception):
     """A setting cannot be used. The message is one line that names the variable."""
@@ -19,7 +21,10 @@ def _scheme(*allowed: str) -> AfterValidator:
         if parts.scheme not in allowed:
             expected = " or ".join(f"{scheme}://" for scheme in allowed)
             raise ValueError(f"must start with {expected}")
-        _ = parts.port  # raises where it is no number
+        if parts.scheme == sentinels.SCHEME:
+            sentinels.Sentinels.of(url)  # raises where it is none
+        else:
+            _ = parts.port  # raises where it is no number
         return url
 
     return AfterValidator(check)
@@ -35,7 +40,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ENROLL_", env_file=".env", extra="ignore", frozen=True)
 
     database_url: Annotated[str, _scheme("postgresql", "postgres")] | None = None
-    redis_url: Annotated[str, _scheme("redis", "rediss")] | None = None
+    redis_url: Annotated[str, _scheme("redis", "rediss", sentinels.SCHEME)] | None = None
     transport_url: str | None = None
     mail_from: str = "Campaigns <campaigns@localhost>"
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Path(".enroll")

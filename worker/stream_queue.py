@@ -14,14 +14,12 @@ by themselves: each is given new entries while another still holds older ones.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-from redis.retry import Retry
 
-from worker.endpoints import redis_url
+from worker.redis_client import connect
 
 STREAM = "enrollment:intake"
 GROUP = "intake"
@@ -62,15 +60,8 @@ class IntakeStream:
     @classmethod
     def connect(cls) -> Self:
         """Open a connection of its own: it blocks longer than a nudge may take."""
-        redis = cast("Any", Redis).from_url(
-            redis_url(),
-            protocol=2,
-            socket_timeout=_SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=2,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),  # the caller's patience knows when to stop
-        )
-        return cls(redis)
+        limits = {"socket_timeout": _SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": 2}
+        return cls(connect(protocol=2, socket_keepalive=True, **limits))
 
     def oldest(self) -> list[Entry]:
         """Give the oldest entries that are not done, in order. Where there are none, wait for some, 1.5 s at most."""

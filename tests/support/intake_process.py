@@ -18,6 +18,9 @@ def intake_process(log: Path, **environment: str) -> Iterator[None]:
             stdout=output,
             stderr=output,
         )
-    yield
-    process.terminate()
-    assert process.wait(30) == 0
+    try:
+        yield
+    finally:
+        process.terminate()
+        code = process.wait(30)
+    assert code == 0

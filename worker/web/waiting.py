@@ -12,15 +12,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from redis import RedisError
-from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from worker.endpoints import redis_url
 from worker.nudges import FINISHED
+from worker.redis_client import connect_asyncio
 from worker.reports.jobs import JobReport, read_finished_jobs
 from worker.store.ledger import Acceptance
 from worker.store.trouble import reason_of
@@ -106,7 +105,7 @@ class WaitingRoom:
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def _listen_until_cut_off(self) -> None:
-        client = cast("Any", Redis).from_url(redis_url(), socket_connect_timeout=3, health_check_interval=10)
+        client: Any = connect_asyncio(socket_connect_timeout=3, health_check_interval=10)
         async with client, client.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(FINISHED)
             async for message in subscription.listen():
