@@ -30,7 +30,7 @@ from worker.messages import read_bulk_upsert
 from worker.observability import context
 from worker.patience import WorkerStopping, until_done
 from worker.settings import settings
-from worker.store import ledger
+from worker.store import ledger, schema
 from worker.store.connection import transaction
 from worker.store.trouble import may_lie_in_the_request
 from worker.stream_queue import STREAM, Entry, IntakeStream
@@ -43,10 +43,14 @@ log = logging.getLogger(__name__)
 
 
 def read_until(asked_to_stop: Callable[[], bool]) -> None:
-    """Make jobs of entries, as the active reader or standing by for it. Trouble with the servers is waited out."""
+    """Make jobs of entries, as the active reader or standing by for it. Trouble with the servers is waited out.
+
+    Raises `TablesTooOld`.
+    """
     stream = IntakeStream.connect()
     was_active = None
     with suppress(WorkerStopping):
+        until_done(schema.demand_current)
         while not asked_to_stop():
             active = until_done(partial(take_in, stream))
             if active != was_active:

@@ -5,16 +5,21 @@ from typing import Any, cast
 
 from celery import signals
 from celery.utils import nodenames
+from sqlalchemy.exc import SQLAlchemyError
 
 from worker import heartbeat
+from worker.endpoints import NotRunning
 from worker.identity import be_called, process_name
 from worker.observability import context, directory, logs, tracing
 from worker.patience import stop_waiting
 from worker.settings import UnusableSetting, settings
+from worker.store import connection, schema
+from worker.store.trouble import reason_of
 from worker.transport import check_mail_settings
 
 _signals, _nodenames = cast("Any", signals), cast("Any", nodenames)
 _served: list[bool] = []
+log = logging.getLogger(__name__)
 
 
 @_signals.setup_logging.connect
@@ -37,6 +42,18 @@ def refuse_unusable_settings(**_: Any) -> None:
         check_mail_settings(settings())
     except UnusableSetting as error:
         raise SystemExit(str(error)) from None
+
+
+@_signals.celeryd_init.connect
+def refuse_older_tables(**_: Any) -> None:
+    """End the program with one line where the tables are too old for it; a PostgreSQL that is away is waited for."""
+    try:
+        schema.demand_current()
+        connection.engine().dispose()  # the children of the pool must not share it
+    except (schema.TablesTooOld, NotRunning) as error:
+        raise SystemExit(str(error)) from None
+    except SQLAlchemyError as error:
+        log.warning("cannot look at the tables yet: %s", reason_of(error))
 
 
 @_signals.celeryd_init.connect

@@ -1,6 +1,8 @@
 """The tables that SQLModel declares are those that the migrations make."""
 
+import re
 from importlib import import_module
+from importlib.resources import files
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -8,8 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel
+from support.command_line import enroll
 from support.database import sql
 
+from worker import intake, signals
 from worker.store import schema
 from worker.store.connection import transaction
 
@@ -70,8 +74,51 @@ def test_every_text_that_is_compared_is_collated_as_the_temporary_table_is() -> 
 def test_migrating_again_changes_nothing_and_the_schema_is_current() -> None:
     schema.migrate()
     assert schema.is_current()
-    sql("UPDATE alembic_version SET version_num = '0000'")
-    assert not schema.is_current()
+
+
+@pytest.mark.usefixtures("store")
+def test_the_tables_of_a_later_version_will_do() -> None:
+    sql("UPDATE alembic_version SET version_num = '9999'")
+    assert schema.is_current()
+
+
+@pytest.mark.usefixtures("store")
+def test_every_program_refuses_the_tables_of_an_older_version_in_one_line() -> None:
+    sql("UPDATE alembic_version SET version_num = '0001'")
+    refusal = "The tables are those of an older version: run `enroll migrate` of this version first."
+    said = enroll("api")
+    assert (said.code, said.stderr) == (1, f"enroll: {refusal}\n")
+    with pytest.raises(schema.TablesTooOld, match=refusal):
+        intake.read_until(lambda: False)
+    with pytest.raises(SystemExit, match=refusal):
+        signals.refuse_older_tables()
+
+
+def test_migrations_only_add_so_that_programs_of_the_version_before_go_on() -> None:
+    for file in sorted((files("worker") / "migrations" / "versions").iterdir(), key=str)[1:]:
+        assert what_takes_away(file.read_text()) == [], file
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE job DROP COLUMN rows",
+        "ALTER TABLE job RENAME COLUMN rows TO leads",
+        "ALTER TABLE job ADD COLUMN trace text NOT NULL",
+        "ALTER TABLE job ALTER COLUMN rows SET NOT NULL",
+        "ALTER TABLE job ALTER COLUMN rows TYPE text",
+        "DROP TABLE job",
+    ],
+)
+def test_a_migration_that_takes_away_is_found(statement: str) -> None:
+    """The broken twin."""
+    assert what_takes_away(statement)
+
+
+def what_takes_away(migration: str) -> list[str]:
+    """What programs that do not know of a migration would stumble over."""
+    added = r"ADD COLUMN [^,;\"]*?NOT NULL(?![^,;\"]*DEFAULT)"
+    return re.findall(rf"\bDROP\b|\bRENAME\b|ALTER COLUMN \w+ (?:SET NOT NULL|TYPE|SET DATA)|{added}", migration)
 
 
 def test_the_newest_revision_is_the_one_that_alembic_would_go_to() -> None:

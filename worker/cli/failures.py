@@ -8,6 +8,7 @@ from domain.errors import Refusal
 from worker.embedded.stack import AlreadyRunning, ServerFailed
 from worker.endpoints import NotRunning
 from worker.settings import UnusableSetting
+from worker.store.schema import TablesTooOld
 from worker.store.trouble import is_store_trouble, reason_of
 
 
@@ -19,6 +20,8 @@ def message_of(error: Exception) -> str | None:
     """Say in one line what was wrong and what to do; None for an error that nobody foresaw."""
     match error:
         case CommandFailed() | Refusal() | NotRunning() | AlreadyRunning() | ServerFailed() | UnusableSetting():
+            return str(error)
+        case TablesTooOld():
             return str(error)
         case BrokenPipeError():
             return None  # whoever reads our output has seen enough: typer ends quietly

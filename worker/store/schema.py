@@ -1,5 +1,9 @@
 """The schema: brought up to date by the migrations, and whether it is.
 
+Migrations come before the programs, and only add: the programs of a version also work on the tables of a later one,
+so that old and new ones run side by side during an upgrade, and going back needs no migration. What nobody uses any
+more is taken away one version later.
+
 Alembic is imported only where a migration runs: importing it takes 0.4 s, which no worker has to pay.
 """
 
@@ -22,6 +26,13 @@ _REVISION = text("SELECT version_num FROM alembic_version")
 _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 
 
+class TablesTooOld(Exception):
+    """The tables are those of an older version: run `enroll migrate` of this version first."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
 def load() -> None:
     """Import what a migration needs, for whoever has to wait for something else anyway."""
     import_module("alembic.command")
@@ -40,11 +51,17 @@ def migrate() -> None:
 
 
 def is_current() -> bool:
-    """Tell whether every migration that this version brings has run."""
+    """Tell whether every migration that this version brings has run; more may have."""
     with transaction() as session:
         has_revision = session.connection().execute(_HAS_REVISION).scalar_one()
-        revision = session.connection().execute(_REVISION).scalar_one_or_none() if has_revision else None
-    return revision == _newest_revision()
+        revision: str | None = session.connection().execute(_REVISION).scalar_one_or_none() if has_revision else None
+    return (revision or "") >= _newest_revision()
+
+
+def demand_current() -> None:
+    """Raise `TablesTooOld` unless every migration that this version brings has run."""
+    if not is_current():
+        raise TablesTooOld
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
-from worker.store.schema import is_current
+from worker.store.schema import TablesTooOld, is_current
 from worker.web.errors import failure
 
 router = APIRouter(tags=["Health"])
@@ -17,7 +17,7 @@ async def healthz() -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready."}})
 def readyz() -> Response:
-    """Tell whether PostgreSQL is in reach and has the tables of this version: accepting needs nothing else."""
+    """Tell whether PostgreSQL is in reach and its tables are recent enough: accepting needs nothing else."""
     if is_current():
         return PlainTextResponse("ok\n")
-    return failure(503, "unavailable", "The tables are not those of this version: run `enroll migrate`.")
+    return failure(503, "unavailable", str(TablesTooOld()))
