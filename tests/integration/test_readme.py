@@ -84,6 +84,7 @@ def test_every_promise_names_tests_that_are_there() -> None:
     for promise, held_by in rows:
         named = re.findall(r"`([\w./]+)`", held_by)
         folders = {name.rpartition("/")[0] for name in named if "/" in name}
-        assert named and folders, promise
+        assert named, promise
+        assert folders, promise
         for name in named:
             assert any((ROOT / folder / name.rpartition("/")[2]).is_file() for folder in folders), name

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
+from sqlmodel import Session
 
 from worker.store.connection import transaction
 
@@ -39,12 +40,14 @@ def load() -> None:
 
 
 def migrate() -> None:
-    """Bring the schema up to date, all of it or nothing."""
+    """Bring the schema up to date, all of it or nothing; tables of a later version stay as they are."""
     from alembic import command  # noqa: PLC0415  # see above
 
     with transaction() as session:
         session.connection().execute(_NO_TIME_LIMIT)
         session.connection().execute(_ONE_AT_A_TIME)
+        if _is_current(session):
+            return  # Alembic would stumble over a revision that it does not know
         config = _alembic_config()
         config.attributes["connection"] = session.connection()
         command.upgrade(config, "head")
@@ -53,8 +56,12 @@ def migrate() -> None:
 def is_current() -> bool:
     """Tell whether every migration that this version brings has run; more may have."""
     with transaction() as session:
-        has_revision = session.connection().execute(_HAS_REVISION).scalar_one()
-        revision: str | None = session.connection().execute(_REVISION).scalar_one_or_none() if has_revision else None
+        return _is_current(session)
+
+
+def _is_current(session: Session) -> bool:
+    has_revision = session.connection().execute(_HAS_REVISION).scalar_one()
+    revision: str | None = session.connection().execute(_REVISION).scalar_one_or_none() if has_revision else None
     return (revision or "") >= _newest_revision()
 
 
