@@ -4,6 +4,8 @@ Behind Sentinels the master is asked for whenever a connection is made, so a cli
 had confirmed and not yet told its replica is gone with it: nudges, messages, entries of the stream; never a job.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from redis import Redis
@@ -28,15 +30,23 @@ def connect(**options: Any) -> Redis:
     """
     options["retry"] = Retry(NoBackoff(), 0)
     if sentinels := _sentinels():
-        return _behind(sentinels, Sentinel, Retry, options)
+        asked: Any = Sentinel(sentinels.hosts, sentinel_kwargs=_asking(sentinels, Retry))
+        return asked.master_for(sentinels.master, **_login(sentinels), **options)
     return cast("Any", Redis).from_url(redis_url(), **options)
 
 
-def connect_asyncio(**options: Any) -> AsyncRedis:
-    """Make one for asyncio."""
-    if sentinels := _sentinels():
-        return _behind(sentinels, AsyncSentinel, AsyncRetry, options)
-    return cast("Any", AsyncRedis).from_url(redis_url(), **options)
+@asynccontextmanager
+async def connected(**options: Any) -> AsyncGenerator[AsyncRedis]:
+    """Give one for asyncio while the context lasts."""
+    async with AsyncExitStack() as opened:
+        if sentinels := _sentinels():
+            asked: Any = AsyncSentinel(sentinels.hosts, sentinel_kwargs=_asking(sentinels, AsyncRetry))
+            for sentinel in asked.sentinels:
+                opened.push_async_callback(sentinel.aclose)  # closing a client of the master leaves these open
+            made = asked.master_for(sentinels.master, **_login(sentinels), **options)
+        else:
+            made = cast("Any", AsyncRedis).from_url(redis_url(), **options)
+        yield await opened.enter_async_context(made)
 
 
 def celery_broker() -> tuple[str, dict[str, Any]]:
@@ -52,10 +62,8 @@ def _sentinels() -> Sentinels | None:
     return Sentinels.of(redis_url()) if redis_url().startswith(f"{SCHEME}:") else None
 
 
-def _behind(sentinels: Sentinels, library: Any, retry: Any, options: dict[str, Any]) -> Any:
-    asked = library(sentinels.hosts, sentinel_kwargs=_asking(sentinels, retry))
-    login = {"username": sentinels.username, "password": sentinels.password, "db": sentinels.database}
-    return asked.master_for(sentinels.master, **login, **options)
+def _login(sentinels: Sentinels) -> dict[str, Any]:
+    return {"username": sentinels.username, "password": sentinels.password, "db": sentinels.database}
 
 
 def _asking(sentinels: Sentinels, retry: Any) -> dict[str, Any]:

@@ -3,22 +3,21 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import psycopg
 import pytest
 from celery import Celery
 from conftest import Store, forget_connections
-from support.api_process import api_process
 from support.database import job_statuses, send_statuses
 from support.failover import MASTER, Failover, failover
 from support.fleet import Workers
+from support.http import serving
 from support.intake_process import intake_process
 from support.polling import until
 
 from worker.store import campaigns
-from worker.store.api_keys import create_key
 from worker.store.tables import Campaign
+from worker.web import waiting
 
 
 @pytest.fixture
@@ -30,23 +29,14 @@ def redis_that_fails_over(store: Store, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 class Producer:
-    """Pushes one lead at a time through each door, with no code of ours."""
+    """Pushes one lead at a time through the doors that are in Redis, with no code of ours."""
 
-    def __init__(self, servers: Failover, campaign: Campaign, port: int) -> None:
+    def __init__(self, servers: Failover, campaign: Campaign) -> None:
         self._campaign, self._redis = campaign, servers.master()
-        self._url = f"http://127.0.0.1:{port}/v1/campaigns/{campaign.public_id}/leads/bulk"
-        self._token = create_key("default", "producer", ["leads:write"]).token
         broker = f"sentinel://:{servers.first.password}@127.0.0.1:{servers.sentinel.port}/0"
         options = {"master_name": MASTER, "sentinel_kwargs": {"password": servers.sentinel.password}}
         self._celery = Celery(broker=broker)
         self._celery.conf.broker_transport_options = options
-
-    def by_http(self, name: str) -> int:
-        """Give the status; it does not wait for the job."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        body = json.dumps({"leads": leads(name)}).encode()
-        with urlopen(Request(self._url, body, headers | {"Prefer": "respond-async"})) as answer:
-            return answer.status
 
     def by_celery(self, name: str) -> None:
         kwargs = {"campaign_id": self._campaign.public_id, "leads": json.dumps(leads(f"{name}-celery"))}
@@ -62,14 +52,18 @@ def leads(name: str) -> list[dict[str, str]]:
 
 
 def test_when_the_master_dies_what_was_accepted_is_sent_and_every_door_goes_on(
-    store: Store, redis_that_fails_over: Failover, new_campaign: Callable[..., Campaign]
+    store: Store,
+    redis_that_fails_over: Failover,
+    new_campaign: Callable[..., Campaign],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     servers, campaign = redis_that_fails_over, new_campaign()
+    monkeypatch.setattr(waiting, "_LOOK_EVERY_SECONDS", 60)  # so that callers are woken by Redis only
     logs = store.data_dir / "logs"
     workers = Workers(logs, beat=True, environment={"ENROLL_SWEEP_SECONDS": "1"})
-    with workers, intake_process(logs / "intake.log"), api_process(logs / "api.log") as port:
-        producer = Producer(servers, campaign, port)
-        assert producer.by_http("before") == 202
+    with workers, intake_process(logs / "intake.log"), serving() as let_in:
+        caller, producer = let_in(), Producer(servers, campaign)
+        assert caller.push(campaign.public_id, leads("before")).status_code == 200
         producer.by_celery("before")
         producer.by_stream("before")
         until(lambda: job_statuses(campaign.number) == {"applied": 3}, what="the first jobs")
@@ -79,7 +73,8 @@ def test_when_the_master_dies_what_was_accepted_is_sent_and_every_door_goes_on(
             producer.by_celery("in-hand")
             until(lambda: servers.master().hlen("unacked"), what="a message's being at work")
             servers.first.kill()
-        assert producer.by_http("meanwhile") == 202
+        accepted = caller.push(campaign.public_id, leads("meanwhile"), headers={"Prefer": "respond-async"})
+        assert accepted.status_code == 202
         until(lambda: servers.second.client().role()[0] == "master", what="the replica's becoming the master")
         campaigns.start_campaign(campaign.public_id)
         until(lambda: send_statuses(campaign.number) == {"sent": 5}, what="the messages to whom was accepted")
@@ -87,4 +82,6 @@ def test_when_the_master_dies_what_was_accepted_is_sent_and_every_door_goes_on(
         producer.by_celery("after")
         producer.by_stream("after")
         until(lambda: send_statuses(campaign.number) == {"sent": 7}, what="the messages to the next")
-    assert job_statuses(campaign.number) == {"applied": 7}
+        again = {"headers": {"Prefer": "wait=3"}}
+        until(lambda: caller.push(campaign.public_id, leads("after"), **again).status_code == 200, what="an answer")
+    assert job_statuses(campaign.number).keys() == {"applied"}

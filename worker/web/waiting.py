@@ -12,14 +12,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from worker.nudges import FINISHED
-from worker.redis_client import connect_asyncio
+from worker.redis_client import connected
 from worker.reports.jobs import JobReport, read_finished_jobs
 from worker.store.ledger import Acceptance
 from worker.store.trouble import reason_of
@@ -105,8 +105,10 @@ class WaitingRoom:
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def _listen_until_cut_off(self) -> None:
-        client: Any = connect_asyncio(socket_connect_timeout=3, health_check_interval=10)
-        async with client, client.pubsub(ignore_subscribe_messages=True) as subscription:
+        async with (
+            connected(socket_connect_timeout=3, health_check_interval=10) as client,
+            cast("Any", client).pubsub(ignore_subscribe_messages=True) as subscription,
+        ):
             await subscription.subscribe(FINISHED)
             async for message in subscription.listen():
                 campaign, newest = map(int, message["data"].split())
