@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import event
 from support.database import sql
-from support.ops import ADMIN, VIEWER, Person, link, number, page, text_of, total
+from support.ops import ADMIN, VIEWER, Person, link, number, text_of, total
 from support.ops_scene import make_scene, running
 
 from worker import tasks
