@@ -2,15 +2,16 @@
 
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from worker.embedded.forking import fork
+from worker.embedded.process import wait_until
 from worker.embedded.program import Program
 from worker.observability import directory
+from worker.store.workers import started_since
 
 _ENROLL = (sys.executable, "-m", "worker")
 _CELERY = (sys.executable, "-m", "celery", "-A", "worker")
@@ -18,7 +19,6 @@ _CELERY = (sys.executable, "-m", "celery", "-A", "worker")
 # must not keep messages from leaving.
 _QUEUES = {"enrolling": "enrollment,sequencer,maintenance", "delivering": "delivery"}
 READY_WITHIN = 60.0
-_LOOK_EVERY = 0.1
 
 
 def workers() -> list[Program]:
@@ -37,17 +37,13 @@ def counting_in(folder: Path, programs: Iterable[Program]) -> list[Program]:
     return [replace(program, environment={**program.environment, **together}) for program in programs]
 
 
-def wait_until_workers_answer(within: float) -> bool:
-    """Wait until every worker of this machine answers a ping, which went through Redis both ways."""
-    from worker.celery import app  # noqa: PLC0415  # its settings need the running servers
+def wait_until_workers_are_ready(since: datetime, within: float) -> bool:
+    """Wait until every worker of this machine has said that it started after `since`, by the store's clock.
 
-    names = [_node(name) for name in _QUEUES]
-    answered: set[str] = set()
-    deadline = time.monotonic() + within
-    while not answered.issuperset(names) and time.monotonic() < deadline:
-        replies: Iterable[dict[str, Any]] = app.control.ping(timeout=_LOOK_EVERY, limit=len(names)) or ()
-        answered.update(name for reply in replies for name in reply)
-    return answered.issuperset(names)
+    Celery's ping would do, but asking it takes the second in which Celery is loaded.
+    """
+    names = {_node(name) for name in _QUEUES}
+    return wait_until(lambda: names <= started_since(since), within)
 
 
 def _worker(name: str, queues: str) -> Program:

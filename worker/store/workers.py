@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -22,6 +23,8 @@ ON CONFLICT (name) DO UPDATE SET
     version = excluded.version, seen_at = now(),
     started_at = CASE WHEN :started THEN now() ELSE worker.started_at END
 """)
+_CLOCK = text("SELECT statement_timestamp()")
+_STARTED_SINCE = text("SELECT name FROM worker WHERE started_at >= :moment")
 _LEAVE = text("DELETE FROM worker WHERE name = :name AND pid = :pid")
 _FORGET = (
     text("DELETE FROM worker WHERE seen_at < now() - interval '1 hour'"),
@@ -47,6 +50,18 @@ def say_alive(sign: Sign, *, started: bool = False) -> None:
     with transaction() as session:
         session.connection().execute(_NO_WAIT_FOR_DISK)
         session.connection().execute(_SAY, {**asdict(sign), "queues": list(sign.queues), "started": started})
+
+
+def clock() -> datetime:
+    """Tell the time as the store has it."""
+    with transaction() as session:
+        return session.connection().execute(_CLOCK).scalar_one()
+
+
+def started_since(moment: datetime) -> set[str]:
+    """Name the workers that got ready since then, by the store's clock."""
+    with transaction() as session:
+        return set(session.connection().execute(_STARTED_SINCE, {"moment": moment}).scalars())
 
 
 def say_goodbye(name: str, pid: int) -> None:

@@ -10,11 +10,12 @@ import typer
 from worker.cli.demo.shapes import DemoReport
 from worker.cli.failures import CommandFailed
 from worker.cli.output import AsJson, print_json, print_pairs, print_table, say
-from worker.cli.up import migrated_servers
-from worker.embedded.services import READY_WITHIN, wait_until_workers_answer, workers
+from worker.cli.stack import migrated_servers
+from worker.embedded.services import READY_WITHIN, wait_until_workers_are_ready, workers
 from worker.embedded.stack import remove_data
 from worker.embedded.supervisor import Supervisor
 from worker.settings import Settings, settings
+from worker.store.workers import clock
 
 
 def demo(*, as_json: AsJson = False) -> None:
@@ -44,8 +45,9 @@ def _own_stack(data_dir: Path, outbox: Path) -> Generator[None]:
     own = Settings(data_dir=data_dir, database_url=None, redis_url=None, transport_url=outbox.as_uri())
     with migrated_servers(own) as stack:
         _use(ENROLL_DATABASE_URL=stack.database_url, ENROLL_REDIS_URL=stack.redis_url)
+        since = clock()
         with Supervisor.of_programs(data_dir, workers(), say):
-            if not wait_until_workers_answer(READY_WITHIN):
+            if not wait_until_workers_are_ready(since, READY_WITHIN):
                 raise CommandFailed(f"the workers do not answer after {READY_WITHIN:.0f} s: see {data_dir / 'logs'}")
             yield
 
