@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sqlmodel import Session
 
@@ -15,36 +14,19 @@ from worker.store.connection import transaction
 MAX_WHY_CHARACTERS = 500
 
 
-@dataclass(slots=True)
-class Line:
-    """The line that the audit will have."""
-
-    workspace: int
-    action: str
-    target: str | None = None
-    why: str | None = None
-    before: str | None = None
-    after: str | None = None
-    result: str = "done"
-
-    @property
-    def deed(self) -> Deed:
-        """What is written."""
-        return Deed(self.action, self.target, self.why, self.before, self.after, self.result)
-
-
 @contextmanager
-def audited(visit: Visit, action: str, target: str | None = None) -> Generator[tuple[Session, Line]]:
-    """Do something and write who did it, in one transaction."""
-    line = Line(visit.operator.own_workspace, action, target, visit.given("why")[:MAX_WHY_CHARACTERS] or None)
+def audited(visit: Visit, action: str, target: str | None = None) -> Generator[tuple[Session, Deed]]:
+    """Do something and write who did it, in one transaction; whoever does it completes the line that is written."""
+    why = visit.given("why")[:MAX_WHY_CHARACTERS] or None
+    line = Deed(visit.operator.own_workspace, action, target, why)
     try:
         with transaction() as session:
             yield session, line
-            auditing.write(session, line.workspace, visit.operator.who, line.deed)
+            auditing.write(session, visit.operator.who, line)
     except Refusal as refusal:
         line.result = f"refused: {refusal.code}"
         with transaction() as session:
-            auditing.write(session, line.workspace, visit.operator.who, line.deed)
+            auditing.write(session, visit.operator.who, line)
         raise
 
 

@@ -64,5 +64,5 @@ def _enter(token: str) -> str:
         raise AuthenticationFailed
     operator = find_operator(cookie)
     with transaction() as session:
-        auditing.write(session, key.workspace, operator.who, Deed("login"))
+        auditing.write(session, operator.who, Deed(key.workspace, "login"))
     return cookie

@@ -1,6 +1,6 @@
 """The audit: written in the transaction of what it tells, or, of what was refused, by itself."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -18,10 +18,11 @@ VALUES (:workspace, :who, :action, :target, :why, :before, :after, :result)
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deed:
-    """What a person did, to what, and why; how it was before and after."""
+    """What a person did in a workspace, to what, and why; how it was before and after."""
 
+    workspace: int
     action: str
     target: str | None = None
     why: str | None = None
@@ -30,8 +31,9 @@ class Deed:
     result: str = "done"
 
 
-def write(session: Session, workspace: int, who: str, deed: Deed) -> None:
+def write(session: Session, who: str, deed: Deed) -> None:
     """Write one line."""
-    row = {name: storable(getattr(deed, name)) for name in ("action", "target", "why", "before", "after", "result")}
-    session.connection().execute(_WRITE, {"workspace": workspace, "who": storable(who), **row})
+    said = asdict(deed)
+    texts = {name: storable(said[name]) for name in ("action", "target", "why", "before", "after", "result")}
+    session.connection().execute(_WRITE, {"workspace": deed.workspace, "who": storable(who), **texts})
     after_commit(session, record.operator_acted, deed.action, deed.result.partition(":")[0])

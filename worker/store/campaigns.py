@@ -113,8 +113,8 @@ def _change_status(
         before = campaign.status
         change(session, campaign)
         if campaign.status != before:
-            deed = Deed(action, campaign.public_id, before=before, after=campaign.status)
-            auditing.write(session, campaign.workspace_number, who, deed)
+            deed = Deed(campaign.workspace_number, action, campaign.public_id, before=before, after=campaign.status)
+            auditing.write(session, who, deed)
     return campaign
 
 

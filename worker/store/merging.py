@@ -160,5 +160,5 @@ def _merge(session: Session, campaign: int, numbers: Sequence[int], places: rang
 
 def _segments(session: Session, numbers: Sequence[int]) -> list[range]:
     which = {"numbers": list(numbers), "first": 1, "last": len(numbers)}
-    earlier = {job: latest for job, latest in session.connection().execute(_EARLIER_JOBS, which)}  # noqa: C416  # rows, not pairs
+    earlier = dict(session.connection().execute(_EARLIER_JOBS, which).all())
     return segments(len(numbers), earlier)

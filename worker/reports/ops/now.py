@@ -74,7 +74,7 @@ def read_now(workspace: int | None, broker: Broker) -> Now:
         held_up = pauses(session)
         stages = _stages(session, workspace, broker)
         paused = {pause.stage for pause in held_up}
-        seen = [_complete(stage, measured[stage.stage], stage.stage in paused) for stage in stages]
+        seen = [_complete(stage, measured[stage.stage], paused=stage.stage in paused) for stage in stages]
         hands = crew(session)
         found = in_time(session, lambda: counts(session, workspace, COUNTED_TO + 1))
         return Now(
@@ -119,7 +119,7 @@ def _accept(workspace: int | None, broker: Broker) -> StageNow:
     return StageNow("accept", broker.stream, broker.stream_oldest_seconds, running=None)
 
 
-def _complete(stage: StageNow, rate: Rate, paused: bool) -> StageNow:  # noqa: FBT001  # a fact of the stage
+def _complete(stage: StageNow, rate: Rate, *, paused: bool) -> StageNow:
     return replace(with_rate(stage, rate.done, rate.failed, rate.retried), paused=paused)
 
 
