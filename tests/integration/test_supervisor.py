@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.polling import until
 
+from worker.embedded.child import launch
+from worker.embedded.forking import fork
 from worker.embedded.process import ProcessId
 from worker.embedded.supervisor import Program, Supervisor, next_delay
 
@@ -152,6 +154,40 @@ def test_programs_are_given_their_environment_and_a_log_for_its_user_only(scene:
         until(lambda: log.exists() and "trouble" in log.read_text(), what="its output")
     assert log.read_text() == f"hi\n{os.environ['HOME']}\ntrouble\n"
     assert log.stat().st_mode & 0o077 == 0
+
+
+def lines_of(log: Path, count: int) -> list[list[str]]:
+    return until(
+        lambda: log.exists() and len(found := log.read_text().splitlines()) >= count and [*map(str.split, found)]
+    )
+
+
+def test_a_forked_program_is_what_a_started_one_would_be(scene: Scene) -> None:
+    command = [sys.executable, "-m", "support.polite_program", "--loudly"]
+    environment = {"GREETING": "hi", "PYTHONPATH": str(REPOSITORY / "tests")}
+    programs = [Program(f.__name__, command, environment, f) for f in (fork, launch)]
+    with Supervisor.of_programs(scene.data_dir, programs, scene.told.append):
+        said = {p.name: lines_of(scene.data_dir / "logs" / f"{p.name}.log", 1)[0] for p in programs}
+    for name, (pid, session, *rest) in said.items():
+        assert (session, rest) == (pid, ["hi", "True", "--loudly"]), name
+        assert (scene.data_dir / "logs" / f"{name}.log").read_text().endswith("bye\n")
+        assert ProcessId.of(int(pid)) is None
+
+
+def test_a_forked_program_is_started_again_even_when_that_which_it_was_forked_from_is_gone(scene: Scene) -> None:
+    program = Program("it", [sys.executable, "-m", "support.polite_program"], {"GREETING": "hi"}, fork)
+    log = scene.data_dir / "logs" / "it.log"
+    with Supervisor.of_programs(scene.data_dir, [program], scene.told.append):
+        first = int(lines_of(log, 1)[0][0])
+        parent = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(first, signal.SIGKILL)
+        lines_of(log, 2)
+        os.kill(parent, signal.SIGKILL)
+        second, third = (int(line[0]) for line in lines_of(log, 3)[1:])
+        assert scene.told[0].startswith("it ended (signal SIGKILL): started again in 0.5 s")
+        assert ProcessId.of(second) is None
+        assert ProcessId.of(third)
+    assert ProcessId.of(third) is None
 
 
 def test_programs_are_out_of_reach_of_the_terminals_signals(scene: Scene) -> None:
