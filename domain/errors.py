@@ -106,7 +106,7 @@ class ImportNotFound(Refusal):
 
 
 class WorkspaceNotFound(Refusal):
-    """There is no workspace {name!r}: create it, or list those there are."""
+    """There is no workspace {name!r}: make it (`enroll workspace create --name …`), or list those there are."""
 
     code = "workspace_not_found"
 
