@@ -5,6 +5,7 @@
 USER and PASSWORD are those of Redis; `sentinel_password` is for Sentinels that want one themselves.
 """
 
+import re
 from typing import NamedTuple, Self
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
@@ -25,8 +26,9 @@ class Sentinels(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Self:
         """Read a URL; ValueError says what is missing or not known."""
-        parts = urlsplit(url)
-        user, _, hosts = parts.netloc.rpartition("@")
+        # Not by urlsplit alone: it takes one address in brackets, but not everywhere a list with some.
+        user, hosts, rest = _divided(url)
+        parts = urlsplit(rest)
         username, _, password = user.partition(":")
         told = _parameters(parts)
         return cls(
@@ -42,6 +44,14 @@ class Sentinels(NamedTuple):
         """Give the URL as Celery wants it: one for each Sentinel, each with all the rest."""
         user = f"{quote(self.username or '', safe='')}:{quote(self.password, safe='')}@" if self.password else ""
         return ";".join(f"{SCHEME}://{user}{_shown(host)}:{port}/{self.database}" for host, port in self.hosts)
+
+
+def _divided(url: str) -> tuple[str, str, str]:
+    """Give the user, the hosts, and what stands behind them."""
+    rest = url.partition("://")[2]
+    network = re.split("[/?#]", rest, maxsplit=1)[0]
+    user, _, hosts = network.rpartition("@")
+    return user, hosts, rest[len(network) :]
 
 
 def _parameters(parts: SplitResult) -> dict[str, str]:

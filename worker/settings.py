@@ -17,14 +17,14 @@ class UnusableSetting(Exception):
 
 def _scheme(*allowed: str) -> AfterValidator:
     def check(url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in allowed:
+        given = url.partition("://")[0].lower()
+        if given not in allowed:
             expected = " or ".join(f"{scheme}://" for scheme in allowed)
             raise ValueError(f"must start with {expected}")
-        if parts.scheme == sentinels.SCHEME:
+        if given == sentinels.SCHEME:
             sentinels.Sentinels.of(url)  # raises where it is none
         else:
-            _ = parts.port  # raises where it is no number
+            _ = urlsplit(url).port  # raises where it is no number
         return url
 
     return AfterValidator(check)

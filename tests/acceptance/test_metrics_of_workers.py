@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Store
+from support.database import job_statuses
 from support.doors import send_message
 from support.exposition import Samples
 from support.fleet import Workers
@@ -37,6 +38,7 @@ def test_what_the_processes_of_a_worker_count_is_added_up_and_outlives_them(
         until(lambda: Samples.scraped(url).get("release_last_success_timestamp_seconds"), what="a sweep")
         for number in range(20):
             send_message(campaign.public_id, [{"email": f"lead{number}@x.test"}])
+        until(lambda: job_statuses(campaign.number), what="the first job")
         campaigns.start_campaign(campaign.public_id)
 
         until(

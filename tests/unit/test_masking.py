@@ -35,7 +35,7 @@ def test_a_sentence_loses_addresses_and_numbers_only(sentence: str, shown: str) 
     assert mask(sentence, prose=True) == shown
 
 
-@given(st.from_regex(r"[a-z]{3,20}@[a-z]{3,20}\.(com|io|test)", fullmatch=True), prose=st.booleans())
+@given(address=st.from_regex(r"[a-z]{3,20}@[a-z]{3,20}\.(com|io|test)", fullmatch=True), prose=st.booleans())
 def test_no_address_gets_through(address: str, *, prose: bool) -> None:
     local, _, domain = address.partition("@")
     shown = mask(f"to {address}: no" if prose else address, prose=prose)

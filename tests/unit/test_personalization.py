@@ -103,7 +103,9 @@ def test_every_name_that_a_row_may_use_is_a_token(name: str, value: str) -> None
     assert render_text(f"{{{{{name}}}}}", {name: value}) == value
 
 
-@given(st.lists(hostile | st.sampled_from(["{{a}}", "{{ b | c }}"]), max_size=5).map("".join), html=st.booleans())
+@given(
+    template=st.lists(hostile | st.sampled_from(["{{a}}", "{{ b | c }}"]), max_size=5).map("".join), html=st.booleans()
+)
 def test_a_template_without_its_tokens_is_left_as_it_is(template: str, *, html: bool) -> None:
     literals, tokens = parse(template, html=html)
     rest = template
