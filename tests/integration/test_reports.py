@@ -134,8 +134,8 @@ def test_an_id_with_the_number_of_another_row_names_nothing(new_campaign: NewCam
         ("redis://:p%40ss@h:1/0", "redis://:***@h:1/0"),
         ("rediss://user:p@ss@h/0?password=x&db=1", "rediss://user:***@h/0?password=***&db=1"),
         (
-            "sentinel://:p@a,b:2/0?master=m&sentinel_password=x",
-            "sentinel://:***@a,b:2/0?master=m&sentinel_password=***",
+            "sentinel://:p@a,[::1]:2/0?master=m&sentinel_password=x",
+            "sentinel://:***@a,[::1]:2/0?master=m&sentinel_password=***",
         ),
         ("postgresql://u:p@[::1]:5432/d?sslmode=require", "postgresql://u:***@[::1]:5432/d?sslmode=require"),
         ("postgresql:///d?host=/tmp/x", "postgresql:///d?host=/tmp/x"),

@@ -1,8 +1,9 @@
 """The whole at a glance: what waits where, and which servers that was read from."""
 
+import re
 from datetime import timedelta
 from typing import cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field
 from redis import RedisError
@@ -67,12 +68,14 @@ def read_overview() -> Overview:
 
 def masked(url: str) -> str:
     """Give the URL with `***` for its passwords, in the user part or among the parameters."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")
+    network = re.split("[/?]", rest, maxsplit=1)[0]
+    path, _, query = rest[len(network) :].partition("?")
+    user, at, hosts = network.rpartition("@")
     name, colon, _ = user.partition(":")
-    shown = f"{parts.scheme}://{name}{':***' if colon else ''}{at}{host}{parts.path}"
-    query = [(key, "***" if "pass" in key.lower() else value) for key, value in parse_qsl(parts.query)]
-    return f"{shown}?{urlencode(query, safe='*/')}" if query else shown
+    shown = f"{scheme}://{name}{':***' if colon else ''}{at}{hosts}{path}"
+    told = [(key, "***" if "pass" in key.lower() else value) for key, value in parse_qsl(query)]
+    return f"{shown}?{urlencode(told, safe='*/')}" if told else shown
 
 
 def _jobs(session: Session) -> WaitingJobs:
