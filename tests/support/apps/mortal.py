@@ -5,6 +5,7 @@ import random
 import signal
 from typing import Any
 
+from celery.signals import worker_process_init
 from sqlalchemy import Engine, event
 
 from support.apps.impatient import app
@@ -26,5 +27,8 @@ def _commit_and_die_now_and_then(connection: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-event.listen(Engine, "commit", _die_now_and_then)
-event.listen(Engine, "commit", _commit_and_die_now_and_then)
+@worker_process_init.connect
+def _be_mortal(**_: Any) -> None:
+    """From now on: the main process, which looks at the tables when it starts and beats, lives."""
+    event.listen(Engine, "commit", _die_now_and_then)
+    event.listen(Engine, "commit", _commit_and_die_now_and_then)
