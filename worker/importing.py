@@ -105,19 +105,7 @@ class Import:
 
     def keep_nothing_back(self) -> None:
         """Have what is gathered accepted, once there is room for it."""
-        chunks, self._gathered = self._gathered, []
-        if not chunks:
-            return
-        jobs = sum(chunk.request is not None for chunk in chunks)
-        self._wait_for_room(WAITING_JOBS - jobs, self._patience)
-        accepted = until_done(
-            lambda: imports.accept_chunks(self._begun.number, chunks), within=PATIENCE_WITH_STORE_SECONDS
-        )
-        self._heard = monotonic()
-        self._waiting.update((job.job_id, job.job_number) for job in accepted)
-        self.jobs += len(accepted)
-        self.received += sum(chunk.received for chunk in chunks)
-        self.rejected += sum(len(chunk.errors) for chunk in chunks)
+        self._accept(self._patience)
 
     def wait(self) -> None:
         """Wait until every job is applied or dead."""
@@ -139,14 +127,29 @@ class Import:
     def end_early(self, error: BaseException) -> None:
         """Note why it was cut short. A file that was refused before anything of it was taken leaves no trace."""
         try:
-            if isinstance(error, Exception):  # who interrupts it does not want to wait
-                self.keep_nothing_back()
+            if isinstance(error, Exception):  # who interrupts it wants nothing more
+                self._accept(patience=0)
             if isinstance(error, Refusal) and not self._place:
                 imports.forget(self._begun.number)
             else:
                 imports.end(self._begun.number, "incomplete", _told(error))
         except (Refusal, SQLAlchemyError) as trouble:  # its silence will tell
             log.warning("import %s cannot be ended: %s", self.id, where_and_what(trouble))
+
+    def _accept(self, patience: float) -> None:
+        chunks, self._gathered = self._gathered, []
+        if not chunks:
+            return
+        jobs = sum(chunk.request is not None for chunk in chunks)
+        self._wait_for_room(WAITING_JOBS - jobs, patience)
+        accepted = until_done(
+            lambda: imports.accept_chunks(self._begun.number, chunks), within=PATIENCE_WITH_STORE_SECONDS
+        )
+        self._heard = monotonic()
+        self._waiting.update((job.job_id, job.job_number) for job in accepted)
+        self.jobs += len(accepted)
+        self.received += sum(chunk.received for chunk in chunks)
+        self.rejected += sum(len(chunk.errors) for chunk in chunks)
 
     def _request(self, rows: Sequence[Row]) -> Request:
         # A key, so that whoever does not know whether a job was committed can try again.

@@ -18,6 +18,7 @@ from support.workbooks import workbook
 
 from worker import importing
 from worker.enrolling import take_turn
+from worker.files.records import Row
 from worker.store import imports
 from worker.store.tables import Campaign
 
@@ -305,6 +306,21 @@ def test_an_import_that_fails_midway_tells_what_was_accepted(campaign: Campaign,
     assert said.code == 1
     assert "Rows accepted so far: 1 (jobs: 1)" in said.stderr
     assert said.stderr.endswith("errors.csv cannot be used: No such file or directory\n")
+
+
+def fail_with_more_gathered_than_may_wait(campaign: Campaign) -> None:
+    with importing.importing(campaign.public_id) as import_:
+        for line in range(importing.WAITING_JOBS + 1):
+            import_.send([Row(line, {"email": f"lead{line}@x.test"})])
+        raise OSError("disk full")
+
+
+@pytest.mark.timeout(30)
+def test_an_import_that_fails_while_no_worker_runs_keeps_what_it_has_read_and_ends(campaign: Campaign) -> None:
+    with pytest.raises(OSError, match="disk full"):
+        fail_with_more_gathered_than_may_wait(campaign)
+
+    assert sql("SELECT count(*) FROM job")[0][0] == importing.WAITING_JOBS + 1
 
 
 def test_ctrl_c_ends_the_process_with_130_and_loses_nothing(campaign: Campaign, tmp_path: Path) -> None:
