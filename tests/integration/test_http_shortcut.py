@@ -1,12 +1,11 @@
 """The shortcut to the bulk upsert, and FastAPI's own way to it, which a query makes a request take: one behaviour."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Store
-from support.http import Caller, serving
+from support.http import Caller
 
 from worker.web import shortcut
 
@@ -36,11 +35,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def new_caller(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Caller]]:  # noqa: ARG001
+@pytest.fixture(autouse=True)
+def _no_limit_that_two_ways_would_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENROLL_RATE_LIMIT", "1000000")
-    with serving() as callers:
-        yield callers
 
 
 def seen(caller: Caller, path: str, request: dict[str, Any]) -> Any:

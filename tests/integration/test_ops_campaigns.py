@@ -1,24 +1,16 @@
 """How far a campaign is, and what the transport answered, on the operations page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 
-import pytest
-from conftest import Store
 from support.database import sql
-from support.ops import VIEWER, Person, link, number, page, total
+from support.ops import VIEWER, Person, link, number, total
 from support.ops_scene import running
 
 from worker import tasks
 from worker.enrolling import take_turn
 from worker.store import campaigns
 from worker.store.tables import Campaign
-
-
-@pytest.fixture
-def let_in(store: Store) -> Iterator[Callable[..., Person]]:  # noqa: ARG001  # the store it looks at
-    with page() as made:
-        yield made
 
 
 def test_how_far_a_campaign_is_equals_sql(let_in: Callable[..., Person], new_campaign: Callable[..., Campaign]) -> None:
