@@ -17,8 +17,8 @@ import pytest
 import redis
 from support.polling import until
 
-from worker.embedded import places
-from worker.embedded.postgresql import EmbeddedPostgresql
+from worker.embedded import memory, places
+from worker.embedded.postgresql import EmbeddedPostgresql, buffers_mb
 from worker.embedded.process import ProcessId
 from worker.embedded.server import EmbeddedServer, ServerFailed
 from worker.embedded.valkey import EmbeddedValkey
@@ -72,8 +72,8 @@ def forget_servers_and_die(folder: Path, *runner: str) -> list[int]:
     program = f"""
 import os, signal, psycopg, redis
 from pathlib import Path
-from worker.embedded import places
-from worker.embedded.postgresql import EmbeddedPostgresql
+from worker.embedded import memory, places
+from worker.embedded.postgresql import EmbeddedPostgresql, buffers_mb
 from worker.embedded.valkey import EmbeddedValkey
 folder = Path({str(folder)!r})
 postgresql, valkey = EmbeddedPostgresql(folder / "postgresql", print), EmbeddedValkey(folder / "valkey", print)
@@ -107,9 +107,29 @@ def test_a_new_postgresql_has_an_empty_utf8_database_that_sorts_bytes(postgresql
 def test_postgresql_listens_on_this_machine_only_and_writes_to_disk_before_it_says_so(
     postgresql: EmbeddedPostgresql,
 ) -> None:
-    names = ("listen_addresses", "unix_socket_directories", "fsync", "shared_buffers", "max_connections")
+    names = ("listen_addresses", "unix_socket_directories", "fsync", "max_connections")
     values = [query(postgresql.url, f"SHOW {name}")[0][0] for name in names]
-    assert values == ["127.0.0.1", "", "on", "256MB", "200"]
+    assert values == ["127.0.0.1", "", "on", "200"]
+
+
+def test_postgresql_may_take_an_eighth_of_the_memory_within_bounds(postgresql: EmbeddedPostgresql) -> None:
+    taken = query(postgresql.url, "SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'")
+    assert taken == [(buffers_mb(memory.memory_mb()),)]
+    assert [*map(buffers_mb, (512, 8_192, 262_144))] == [128, 1_024, 2_048]
+
+
+def test_the_memory_is_what_the_container_may_have_of_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = memory.memory_mb()
+    limits = [tmp_path / "limit", tmp_path / "none", tmp_path / "gone"]
+    limits[0].write_text(f"{64 * 2**20}\n")
+    limits[1].write_text("max\n")
+
+    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", limits)
+    assert memory.memory_mb() == 64
+    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", limits[1:])
+    assert memory.memory_mb() >= machine
 
 
 def test_both_want_their_password(postgresql: EmbeddedPostgresql, valkey: EmbeddedValkey) -> None:
@@ -374,8 +394,8 @@ def start_in_a_child(folder: Path, site: Path | None = None, *, runner: Sequence
 import encodings.idna  # loaded late otherwise, when the interpreter may be out of the account's reach
 import os, sys, psycopg
 from pathlib import Path
-from worker.embedded import places
-from worker.embedded.postgresql import EmbeddedPostgresql
+from worker.embedded import memory, places
+from worker.embedded.postgresql import EmbeddedPostgresql, buffers_mb
 from worker.embedded.valkey import EmbeddedValkey
 
 folder, account = Path(sys.argv[1]), int(sys.argv[2])

@@ -22,6 +22,7 @@ import psycopg
 
 from worker.embedded.account import Account, unprivileged
 from worker.embedded.binaries import postgresql_bin
+from worker.embedded.memory import memory_mb
 from worker.embedded.places import new_place
 from worker.embedded.process import Say, recorded_pid, write_private
 from worker.embedded.server import EmbeddedServer, ServerFailed
@@ -33,9 +34,14 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "on",
-    "shared_buffers": "256MB",
     "max_connections": "200",
+    # A checkpoint in the midst of an import has each page that is written after it logged whole: half as many.
+    "max_wal_size": "2GB",
 }
+# Every new lead reads and writes some page of the index of emails. With 256MB new leads went into a campaign of
+# 2,000,000 at 0.76 of the speed of an empty one, with 1GB at 0.83, with 2GB at 0.87. It is taken when it is needed.
+_PART_OF_MEMORY = 8
+_LEAST_BUFFERS_MB, _MOST_BUFFERS_MB = 128, 2_048
 
 
 class EmbeddedPostgresql(EmbeddedServer):
@@ -104,7 +110,8 @@ class EmbeddedPostgresql(EmbeddedServer):
         self._pid_file.unlink(missing_ok=True)
 
     def _command(self) -> Sequence[str]:
-        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        own = {"port": str(self.port), "shared_buffers": f"{buffers_mb(memory_mb())}MB"}
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, **own}.items()]
         return [str(self._bin / "postgres"), "-D", str(self._workplace), *settings]
 
     def _answers(self) -> bool:
@@ -155,3 +162,8 @@ class EmbeddedPostgresql(EmbeddedServer):
             password.unlink()
         if done.returncode != 0:
             raise ServerFailed(f"PostgreSQL's initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def buffers_mb(memory: int) -> int:
+    """Give PostgreSQL's own buffers, of so many MiB of memory."""
+    return max(_LEAST_BUFFERS_MB, min(memory // _PART_OF_MEMORY, _MOST_BUFFERS_MB))
