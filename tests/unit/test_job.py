@@ -5,28 +5,38 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.job import BATCH_ROWS, Waiting, is_exhausted, next_batch, segments
+from domain.job import BATCH_BYTES, BATCH_ROWS, Waiting, is_exhausted, next_batch, segments
 
 waiting_jobs = st.lists(
-    st.builds(Waiting, st.just(0), st.integers(0, BATCH_ROWS * 2), st.integers(0, 2), st.booleans()),
+    st.builds(
+        Waiting,
+        st.just(0),
+        st.integers(0, BATCH_ROWS * 2),
+        st.integers(0, BATCH_BYTES * 2),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
     min_size=1,
     max_size=8,
 )
 
 
-@example([Waiting(1, BATCH_ROWS, 0, suspect=False), Waiting(2, 0, 0, suspect=False)])
+def is_small(jobs: list[Waiting]) -> bool:
+    return sum(job.rows for job in jobs) <= BATCH_ROWS and sum(job.bytes for job in jobs) <= BATCH_BYTES
+
+
+@example([Waiting(1, BATCH_ROWS, BATCH_BYTES, 0, suspect=False), Waiting(2, 0, 0, 0, suspect=False)])
 @given(waiting_jobs)
 def test_a_batch_is_the_oldest_jobs_as_many_as_fit_and_one_tried_before_is_taken_alone(jobs: list[Waiting]) -> None:
     batch = list(next_batch(jobs))
 
     assert batch, "a lane with work always goes on"
     assert batch == jobs[: len(batch)]
-    assert len(batch) == 1 or sum(job.rows for job in batch) <= BATCH_ROWS
+    assert len(batch) == 1 or is_small(batch)
     assert len(batch) == 1 or not any(job.suspect for job in batch)
     if len(batch) < len(jobs):
         refused = jobs[len(batch)]
-        full = sum(job.rows for job in batch) + refused.rows > BATCH_ROWS
-        assert full or refused.suspect or batch[0].suspect
+        assert not is_small([*batch, refused]) or refused.suspect or batch[0].suspect
 
 
 def test_there_is_no_batch_of_nothing() -> None:
@@ -34,7 +44,7 @@ def test_there_is_no_batch_of_nothing() -> None:
 
 
 def test_a_job_is_exhausted_after_its_last_attempt() -> None:
-    assert [is_exhausted(Waiting(1, 1, attempts, suspect=True), 5) for attempts in (0, 4, 5, 6)] == [
+    assert [is_exhausted(Waiting(1, 1, 1, attempts, suspect=True), 5) for attempts in (0, 4, 5, 6)] == [
         False,
         False,
         True,

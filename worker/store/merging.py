@@ -19,31 +19,41 @@ from worker.store.lookups import only_by_index
 from worker.store.row_format import Gives
 
 
-def _value(place: int) -> str:
-    """Give the SQL that reads a text of a line; most lines hold nothing to be read back."""
-    field = f"nullif(field[{place}], '\\N')"
+def _text(column: str) -> str:
+    """Give the SQL that reads a text back; most hold nothing that was escaped."""
     return (
-        rf"CASE WHEN has_escapes THEN replace(replace(replace({field}, '\t', E'\t'), '\n', E'\n'), '\s', '\')"
-        f" ELSE field[{place}] END"
+        rf"CASE WHEN strpos({column}, '\') > 0"
+        rf" THEN replace(replace(replace({column}, '\t', E'\t'), '\n', E'\n'), '\s', '\') ELSE {column} END"
+        f' COLLATE "C" AS {column}'
     )
 
 
-# The rows of jobs as `row_format` wrote them. COLLATE, or the join could not use the index of `lead`. OFFSET 0 keeps
-# the planner from splitting a line anew for each of its columns.
-_INCOMING = f"""
+# The rows of jobs as `row_format` wrote them; behind the last tab of a line stands none. COLLATE, or the join could not
+# use the index of `lead`. OFFSET 0 keeps the planner from taking the lines apart anew for each row. unnest() in SELECT,
+# not in FROM, where each column would be kept and read once more: 0.5 µs a row.
+_INCOMING = rf"""
     SELECT
-        batch.place AS job, CAST(field[1] AS integer) AS position, field[2] COLLATE "C" AS email,
-        CAST(field[3] AS smallint) AS given,
-        {_value(4)} COLLATE "C" AS first_name, {_value(5)} COLLATE "C" AS company, {_value(6)} COLLATE "C" AS job_title,
-        CAST({_value(7)} AS jsonb) AS custom_variables
-    FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS batch (id, place)
-    JOIN job ON job.id = ANY (ARRAY[batch.id])
-    CROSS JOIN LATERAL (
-        SELECT string_to_array(line, E'\\t') AS field, strpos(line, '\\') > 0 AS has_escapes
-        FROM string_to_table(convert_from(job.rows, 'UTF8'), E'\\n') AS line WHERE line <> ''
-        OFFSET 0
-    ) AS split
-    WHERE batch.place BETWEEN :first AND :last
+        job, position, email COLLATE "C" AS email, CAST(given AS smallint) AS given,
+        {_text("first_name")}, {_text("company")}, {_text("job_title")},
+        CAST(custom_variables AS jsonb) AS custom_variables
+    FROM (
+        SELECT
+            place AS job, generate_series(1, row_count) AS position,
+            unnest(string_to_array(line[1], E'\t')) AS email,
+            unnest(string_to_array(line[2], E'\t')) AS given,
+            unnest(string_to_array(line[3], E'\t', '\N')) AS first_name,
+            unnest(string_to_array(line[4], E'\t', '\N')) AS company,
+            unnest(string_to_array(line[5], E'\t', '\N')) AS job_title,
+            unnest(string_to_array(replace(line[6], '\s', '\'), E'\t')) AS custom_variables
+        FROM (
+            SELECT batch.place, job.row_count, string_to_array(convert_from(job.rows, 'UTF8'), E'\n') AS line
+            FROM unnest(CAST(:numbers AS bigint[])) WITH ORDINALITY AS batch (id, place)
+            JOIN job ON job.id = ANY (ARRAY[batch.id])
+            WHERE batch.place BETWEEN :first AND :last
+            OFFSET 0
+        ) AS written
+    ) AS row
+    WHERE email <> ''
 """  # noqa: S608  # put together from constants
 
 # For each job the latest earlier job of the batch that has an email in common with it.

@@ -1,20 +1,23 @@
-r"""The bytes of a job: folded rows as lines that PostgreSQL takes apart by itself, made once when a job is accepted.
+r"""The bytes of a job: folded rows, column by column, that PostgreSQL takes apart by itself.
 
-A line is: position, email, given, first_name, company, job_title, custom_variables (JSON), with tabs in between.
-`given` says which columns the row speaks about, so that an absent key and a null one differ and the common line needs
-no `\N`. A backslash, tab or line feed in a value is `\s`, `\t` or `\n`: no backslash stands before another one, so that
-three replacements read it back.
+A line each: email, given, firstName, company, jobTitle, custom variables (JSON). In it every row has its value, in
+order, with a tab behind it. `given` says which columns the row speaks about, so that an absent key and a null one
+differ and the common line needs no `\N`. A backslash, tab or line feed in a value is `\s`, `\t` or `\n`: no backslash
+stands before another one, so that three replacements read it back.
 
-They were once what COPY takes, and went through the worker into a temporary table: as fast for thousands of rows, but
-for a single one making and dropping the table took 7 ms of 19.
+A line for each row took 4.7 µs a row to write; a line for each column takes 2, because most of it is done for a column
+at once. PostgreSQL takes 3 for the one and for the other. Before that the rows were what COPY takes, and went through
+the worker into a temporary table: as fast for thousands of rows, but for a single one making and dropping the table
+took 7 ms of 19.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntFlag
+from typing import cast
 
 from pydantic_core import to_json
 
-from domain.rows import Given, Value
+from domain.rows import STANDARD_FIELDS, Given, Value
 
 
 class Gives(IntFlag):
@@ -27,47 +30,42 @@ class Gives(IntFlag):
     CLEARED_VARIABLES = 16
 
 
-_STANDARD = (
-    ("firstName", Gives.FIRST_NAME.value),
-    ("company", Gives.COMPANY.value),
-    ("jobTitle", Gives.JOB_TITLE.value),
-)
-_VARIABLES = Gives.VARIABLES.value
-_CLEARED = Gives.CLEARED_VARIABLES.value
+# Plain numbers: an operation on flags takes 1 µs.
+_FIRST_NAME, _COMPANY, _JOB_TITLE, _VARIABLES, _CLEARED_VARIABLES = (bit.value for bit in Gives)
 _ESCAPES = str.maketrans({"\\": "\\s", "\t": "\\t", "\n": "\\n"})
-_SEPARATORS = 6
 
 
 def encode(leads: Mapping[str, Given]) -> bytes:
-    """Give the lines of the folded rows, in order."""
-    return "".join([_line(position, email, row) for position, (email, row) in enumerate(leads.items())]).encode()
+    """Give the lines of the folded rows."""
+    variables = [row.copy() for row in leads.values()]
+    standard = [[row.pop(field, "") for row in variables] for field in STANDARD_FIELDS]
+    given = map(_given, leads.values(), variables)
+    texts = [_line(leads), _line(given), *map(_escaped, standard)]
+    # JSON holds neither tabs nor line feeds.
+    objects = b"\t".join([*map(to_json, variables), b""]).replace(b"\\", b"\\s")
+    return b"\n".join(["\n".join(texts).encode(), objects])
 
 
 def emails_of(rows: bytes) -> list[str]:
     """Read the addresses back, in order. No address holds what the format escapes."""
-    return [line.split(b"\t", 2)[1].decode() for line in rows.split(b"\n")[:-1]]
+    return rows.partition(b"\n")[0].decode().split("\t")[:-1]
 
 
-def _line(position: int, email: str, row: Given) -> str:
-    given = 0
-    columns: list[Value] = []
-    variables = row.copy()
-    for field, bit in _STANDARD:
-        if field in variables:
-            given |= bit
-            columns.append(variables.pop(field))
-        else:
-            columns.append("")
+def _given(row: Given, variables: Given) -> str:
+    bits = ("firstName" in row) * _FIRST_NAME + ("company" in row) * _COMPANY + ("jobTitle" in row) * _JOB_TITLE
     if variables:
-        given |= _VARIABLES | (_CLEARED if None in variables.values() else 0)
-    return _joined(f"{position}\t{email}\t{given}", columns, to_json(variables).decode())
+        bits += _VARIABLES + (None in variables.values()) * _CLEARED_VARIABLES
+    return str(bits)
 
 
-def _joined(head: str, columns: list[Value], variables: str) -> str:
-    if None not in columns:
-        line = f"{head}\t{columns[0]}\t{columns[1]}\t{columns[2]}\t{variables}\n"
-        # Most lines hold nothing to escape: looking at the whole line is cheaper than at each value.
-        if "\\" not in line and line.count("\t") == _SEPARATORS and line.count("\n") == 1:
+def _line(values: Iterable[str]) -> str:
+    return "\t".join([*values, ""])
+
+
+def _escaped(values: Sequence[Value]) -> str:
+    if None not in values:
+        line = _line(cast("Sequence[str]", values))  # what the rules let through in a standard field
+        # Most columns hold nothing to escape: looking at the whole line is cheaper than at each value.
+        if "\\" not in line and "\n" not in line and line.count("\t") == len(values):
             return line
-    escaped = "\t".join("\\N" if value is None else str(value).translate(_ESCAPES) for value in columns)
-    return f"{head}\t{escaped}\t{variables.translate(_ESCAPES)}\n"
+    return _line("\\N" if value is None else str(value).translate(_ESCAPES) for value in values)
