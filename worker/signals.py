@@ -7,7 +7,7 @@ from celery import signals
 from celery.utils import nodenames
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker import heartbeat
+from worker import garbage, heartbeat
 from worker.endpoints import NotRunning
 from worker.identity import be_called, process_name
 from worker.observability import context, directory, logs, tracing
@@ -67,6 +67,12 @@ def choose_where_to_count(**_: Any) -> None:
 def be_called_as_the_worker_is(sender: str, **_: Any) -> None:
     """Let this process and its children go by the worker's name."""
     be_called(sender)
+
+
+@_signals.celeryd_init.connect
+def search_for_garbage_rarely(**_: Any) -> None:
+    """Let this process and its children spend their time on leads."""
+    garbage.search_rarely()
 
 
 @_signals.worker_ready.connect

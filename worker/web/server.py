@@ -6,6 +6,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from worker import garbage
 from worker.embedded import signals
 from worker.observability import exposition, logs
 from worker.web.app import create_app
@@ -38,6 +39,7 @@ def serve(host: str, port: int) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     logs.configure()
     app = create_app()
+    garbage.search_rarely()
     exposition.serve_in_background()
     config = uvicorn.Config(
         app,
