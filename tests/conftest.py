@@ -14,6 +14,7 @@ from support.polling import until
 
 from domain.sequence import SequenceStep
 from worker import nudges
+from worker.celery import app
 from worker.embedded.postgresql import EmbeddedPostgresql
 from worker.embedded.valkey import EmbeddedValkey
 from worker.settings import settings
@@ -124,6 +125,8 @@ def _new_store(servers: Servers, template: str, data_dir: Path, environment: pyt
         environment.setenv("ENROLL_REDIS_URL", servers.valkey.url)
         environment.setenv("ENROLL_DATA_DIR", str(data_dir))
         forget_connections()
+        # Celery reads its settings once a process: not in a test that has changed ENROLL_REDIS_URL for itself.
+        assert app.conf.broker_url == servers.valkey.url
         yield Store(servers, database_url, redis, data_dir)
         forget_connections()
 

@@ -24,7 +24,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from worker.background_nudges import BackgroundNudges
-from worker.redis_client import connect
+from worker.redis_client import connect, why_unreachable
 
 APPLY = "leads.apply"
 RELEASE = "sequencer.release"
@@ -81,7 +81,9 @@ def tell_finished(campaign: int, newest: int) -> None:
     try:
         cast("Any", redis()).publish(FINISHED, f"{campaign} {newest}")
     except RedisError as error:
-        log.warning("cannot wake the callers that wait for campaign %s, they will look: %s", campaign, error)
+        log.warning(
+            "cannot wake the callers that wait for campaign %s, they will look: %s", campaign, why_unreachable(error)
+        )
 
 
 def take_up(task: str, campaign_id: str | None = None) -> None:
@@ -89,7 +91,7 @@ def take_up(task: str, campaign_id: str | None = None) -> None:
     try:
         redis().delete(_flag(task, campaign_id))
     except RedisError as error:
-        log.warning("cannot clear the nudge %s of %s, it will expire: %s", task, campaign_id, error)
+        log.warning("cannot clear the nudge %s of %s, it will expire: %s", task, campaign_id, why_unreachable(error))
 
 
 def redis() -> Redis:
@@ -125,7 +127,7 @@ def _nudge_now(task: str, campaign_id: str | None) -> None:
             kwargs = {"campaign_id": campaign_id} if campaign_id else {}
             app.send_task(task, kwargs=kwargs, retry=False)
     except (RedisError, BrokerError, OSError) as error:
-        log.warning("cannot nudge %s of %s, the sweep will: %s", task, campaign_id, error)
+        log.warning("cannot nudge %s of %s, the sweep will: %s", task, campaign_id, why_unreachable(error))
         with suppress(RedisError):  # the flag of a nudge that may not have been sent would keep the sweep from it
             redis().delete(flag)
 
@@ -137,7 +139,7 @@ def _send(task: str, kwargs: dict[str, Any]) -> None:
         cast("Any", redis()).ping()  # gives up in a second; sending would go on trying for longer
         app.send_task(task, kwargs=kwargs, retry=False)
     except (RedisError, BrokerError, OSError) as error:
-        log.warning("cannot send %s, the sweep will do: %s", task, error)
+        log.warning("cannot send %s, the sweep will do: %s", task, why_unreachable(error))
 
 
 def _flag(task: str, campaign_id: str | None) -> str:

@@ -15,6 +15,8 @@ from support.http import serving
 from support.intake_process import intake_process
 from support.polling import until
 
+from worker.celery import app
+from worker.redis_client import celery_broker
 from worker.store import campaigns
 from worker.store.tables import Campaign
 from worker.web import waiting
@@ -22,10 +24,17 @@ from worker.web import waiting
 
 @pytest.fixture
 def redis_that_fails_over(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Failover]:
-    with failover(tmp_path / store.data_dir.name) as running:
-        monkeypatch.setenv("ENROLL_REDIS_URL", running.url)
+    options = app.conf.broker_transport_options
+    with failover(tmp_path / store.data_dir.name) as running, monkeypatch.context() as patched:
+        patched.setenv("ENROLL_REDIS_URL", running.url)
         forget_connections()
+        url, how_to_reach_the_master = celery_broker()
+        patched.setitem(app.conf, "broker_url", url)
+        patched.setitem(app.conf, "broker_transport_options", {**options, **how_to_reach_the_master})
+        app._after_fork()  # let it make its connections anew
         yield running
+    app._after_fork()
+    forget_connections()
 
 
 class Producer:

@@ -1,8 +1,10 @@
 """The URL of a Redis behind Sentinels: as README tells it, as Celery wants it, and what is wrong with others."""
 
 import pytest
+from conftest import forget_connections
 from kombu import Connection
 
+from worker import nudges
 from worker.sentinels import Sentinels
 from worker.settings import UnusableSetting, load_settings
 
@@ -42,3 +44,14 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, url: str, wrong:
         load_settings()
     assert str(refused.value).startswith("ENROLL_REDIS_URL cannot be used: ")
     assert wrong in str(refused.value)
+
+
+def test_that_no_sentinel_answers_is_said_in_a_short_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ENROLL_REDIS_URL", "sentinel://:s3cret@127.0.0.1:1?master=enroll")
+    forget_connections()
+    nudges.take_up(nudges.APPLY, "camp_x")
+    forget_connections()
+    [line] = caplog.messages
+    assert line == f"cannot clear the nudge {nudges.APPLY} of camp_x, it will expire: No master found for 'enroll'"

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from domain.api_key import ApiKey
 from domain.errors import RateLimited
 from worker.nudges import redis
+from worker.redis_client import why_unreachable
 from worker.settings import settings
 
 _WINDOW_SECONDS = 60
@@ -40,6 +41,6 @@ def _count(name: str) -> int:
         with cast("Any", redis()).pipeline() as pipeline:
             used, _ = pipeline.incr(name).expire(name, 2 * _WINDOW_SECONDS).execute()
     except RedisError as error:
-        log.warning("requests are not counted: %s", error)
+        log.warning("requests are not counted: %s", why_unreachable(error))
         return 0
     return int(used)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from worker.nudges import FINISHED
-from worker.redis_client import connected
+from worker.redis_client import connected, why_unreachable
 from worker.reports.jobs import JobReport, read_finished_jobs
 from worker.store.ledger import Acceptance
 from worker.store.trouble import reason_of
@@ -101,7 +101,7 @@ class WaitingRoom:
             try:
                 await self._listen_until_cut_off()
             except (RedisError, OSError) as error:
-                log.warning("callers are woken by looking only, Redis is out of reach: %s", error)
+                log.warning("callers are woken by looking only, Redis is out of reach: %s", why_unreachable(error))
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def _listen_until_cut_off(self) -> None:
