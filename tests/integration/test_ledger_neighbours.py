@@ -162,3 +162,13 @@ def test_many_jobs_for_one_lead_are_applied_in_order_by_several_transactions(new
     assert sql("SELECT count(DISTINCT finished_at) > 2, sum(created), sum(updated) FROM job") == [(True, 1, 39)]
     assert sql("SELECT custom_variables FROM lead") == [({"n": 39},)]
     assert sql("SELECT DISTINCT status, attempts FROM job") == [("applied", 1)]
+
+
+def test_a_lane_knows_how_much_its_jobs_are(new_campaign: NewCampaign) -> None:
+    campaign = new_campaign()
+    ledger.accept(campaign.public_id, [{"email": f"{number}@x.test", "n": "é" * 1_000} for number in range(3)])
+
+    with transaction() as session:
+        [waiting] = ledger.oldest_accepted(session, campaign.number, 10)
+    assert (waiting.rows, waiting.bytes) == (3, sql("SELECT octet_length(rows) FROM job")[0][0])
+    assert waiting.bytes > 6_000
