@@ -3,9 +3,9 @@
 import gc
 
 # Leads are dictionaries, which the search goes through: every 700 of them by default, and what was loaded at the start
-# every so often. It took 2 µs of the 10 that a row takes from JSON to a job's bytes. Hardly any of our objects is part
-# of a cycle, and 50,000 of them are a few megabytes.
-_NEW_OBJECTS = 50_000
+# every so often. It took 2 µs of the 10 that a row takes from JSON to a job's bytes. 500 rows make 1,500 at a time. More
+# than these few thousand would leave lying about, for as long, what an error keeps in a circle: with 50,000, 330 MB.
+_NEW_OBJECTS = 5_000
 
 
 def search_rarely() -> None:

@@ -49,7 +49,10 @@ class GroupCommit:
         self._waiting.append(member)
         self._waiting_bytes += member.size
         self._start()
-        return await asyncio.shield(member.outcome)
+        try:
+            return await asyncio.shield(member.outcome)
+        finally:
+            del member  # or a refusal would hold the frame that holds it, and the rows with it
 
     def _start(self) -> None:
         if self._waiting and self._may_commit():
