@@ -3,8 +3,8 @@
 import gc
 
 # Leads are dictionaries, which the search goes through: every 700 of them by default, and what was loaded at the start
-# every so often. It took 2 µs of the 10 that a row takes from JSON to a job's bytes. 500 rows make 1,500 at a time. More
-# than these few thousand would leave lying about, for as long, what an error keeps in a circle: with 50,000, 330 MB.
+# every so often. It took 2 µs of the 10 that a row takes from JSON to a job's bytes. 500 rows make 1,500 at a time.
+# More than these few thousand would leave lying about what an error keeps in a circle: with 50,000, 330 MB of bodies.
 _NEW_OBJECTS = 5_000
 
 
