@@ -72,8 +72,8 @@ def forget_servers_and_die(folder: Path, *runner: str) -> list[int]:
     program = f"""
 import os, signal, psycopg, redis
 from pathlib import Path
-from worker.embedded import memory, places
-from worker.embedded.postgresql import EmbeddedPostgresql, buffers_mb
+from worker.embedded import places
+from worker.embedded.postgresql import EmbeddedPostgresql
 from worker.embedded.valkey import EmbeddedValkey
 folder = Path({str(folder)!r})
 postgresql, valkey = EmbeddedPostgresql(folder / "postgresql", print), EmbeddedValkey(folder / "valkey", print)
@@ -394,8 +394,8 @@ def start_in_a_child(folder: Path, site: Path | None = None, *, runner: Sequence
 import encodings.idna  # loaded late otherwise, when the interpreter may be out of the account's reach
 import os, sys, psycopg
 from pathlib import Path
-from worker.embedded import memory, places
-from worker.embedded.postgresql import EmbeddedPostgresql, buffers_mb
+from worker.embedded import places
+from worker.embedded.postgresql import EmbeddedPostgresql
 from worker.embedded.valkey import EmbeddedValkey
 
 folder, account = Path(sys.argv[1]), int(sys.argv[2])

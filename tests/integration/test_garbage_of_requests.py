@@ -33,17 +33,16 @@ def test_a_refused_request_leaves_no_frame_that_holds_its_body(
     gc.collect()
     garbage.clear()
 
+    bulk = "/v1/campaigns/{}/leads/bulk"
+    plain = ASYNC | {"Content-Type": "application/json"}
     refused = [
-        caller(
-            "POST",
-            f"/v1/campaigns/{where}/leads/bulk",
-            content=content,
-            headers=ASYNC | {"Content-Type": "application/json"},
-        )
-        for where, content in ((campaign, body[:-1]), (NOBODYS, body))
+        caller("POST", bulk.format(campaign), content=body[:-1], headers=plain),
+        caller("POST", f"{bulk.format(campaign)}?dryRun=true", content=body[:-1], headers=plain),
+        caller("POST", bulk.format(NOBODYS), content=body, headers=plain),
+        caller("POST", bulk.format(campaign), content=body, headers=plain | {"Authorization": "Bearer sk_live_x"}),
     ]
     gc.collect()
 
-    assert [answer.status_code for answer in refused] == [400, 404]
+    assert [answer.status_code for answer in refused] == [400, 400, 404, 401]
     frames = [kept.f_code for kept in garbage if isinstance(kept, FrameType)]
     assert [code.co_name for code in frames if "/worker/" in code.co_filename] == []

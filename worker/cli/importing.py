@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from worker import garbage
 from worker.cli.errors_file import ErrorsFile
 from worker.cli.failures import CommandFailed
 from worker.cli.import_report import ImportReport, check, report, say_errors
@@ -67,7 +66,6 @@ def import_file(  # noqa: PLR0913  # an option each
     if errors_path.absolute() == file.absolute():
         raise CommandFailed("--errors names the file that is imported: choose another path")
     campaign_id, mapped = _existing(campaign), read_map(maps or [])
-    garbage.search_rarely()
     if dry_run:
         summary = rehearse_import(file, campaign_id, errors_path, mapped)
     else:

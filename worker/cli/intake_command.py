@@ -3,7 +3,6 @@
 import signal
 from types import FrameType
 
-from worker import garbage
 from worker.cli.output import say
 from worker.embedded.signals import STOPPING
 from worker.observability import directory, logs
@@ -19,7 +18,6 @@ def intake() -> None:
     from worker.observability import exposition  # noqa: PLC0415  # as above
 
     logs.configure()
-    garbage.search_rarely()
     if directory.shared() is None:  # else it counts with others, and one of them serves
         exposition.serve_in_background()
     asked = _asked_to_stop()

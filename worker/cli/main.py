@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from worker import garbage
 from worker.cli.commands import Commands
 
 app = typer.Typer(
@@ -27,4 +28,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    garbage.search_rarely()
     app()

@@ -6,6 +6,8 @@ Nothing here may read the settings, open a connection or start a thread: forked 
 import os
 from importlib import import_module
 
+from worker import garbage
+
 _MODULES = (
     "celery.app.amqp",
     "celery.app.control",
@@ -39,3 +41,4 @@ _MODULES = (
 os.setsid()
 for name in _MODULES:
     import_module(name)
+garbage.search_rarely()  # a search in the children would write to all that they share

@@ -12,11 +12,11 @@ from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import Depends, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import Scope
 from domain.errors import AuthenticationFailed, PermissionDenied, Refusal
 from worker.store.sessions import SESSION_HOURS, Operator, csrf_token, find_operator
+from worker.web.threads import in_thread
 
 _SECURE_COOKIE = "__Host-enroll_ops"
 _LOOPBACK_COOKIE = "enroll_ops"
@@ -116,7 +116,7 @@ async def _visit(request: Request, scope: Scope) -> Visit:
     cookie = request.cookies.get(_cookie_name(request))
     if not cookie:
         raise AuthenticationFailed
-    operator = await run_in_threadpool(find_operator, cookie)
+    operator = await in_thread(find_operator, cookie)
     request.state.operator = operator
     request.state.cookie = cookie
     if not operator.may(scope):

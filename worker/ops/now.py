@@ -9,7 +9,6 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.concurrency import run_in_threadpool
 
 from domain.errors import Refusal
 from domain.verdict import RULE
@@ -20,6 +19,7 @@ from worker.reports.ops.now import Now, read_now
 from worker.reports.ops.rates import WINDOW_MINUTES
 from worker.reports.ops.snapshot import TookTooLong
 from worker.store.trouble import is_store_trouble
+from worker.web.threads import in_thread
 
 router = APIRouter(route_class=PageRoute)
 
@@ -70,7 +70,7 @@ async def _updates(request: Request, visit: Visit) -> AsyncGenerator[ServerSentE
         began = monotonic()
         try:
             visit = await looking(request)  # the session, or its key, may be over by now
-            yield ServerSentEvent(await run_in_threadpool(_body, request, visit), event="page")
+            yield ServerSentEvent(await in_thread(_body, request, visit), event="page")
         except Refusal as refusal:
             yield ServerSentEvent(str(refusal), event="over")
             return

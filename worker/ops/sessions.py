@@ -1,7 +1,6 @@
 """Coming, going, and seeing personal data for a while."""
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from domain.errors import AuthenticationFailed
 from worker.ops.deeds import audited
@@ -11,6 +10,7 @@ from worker.store import auditing
 from worker.store.auditing import Deed
 from worker.store.connection import transaction
 from worker.store.sessions import close_session, find_operator, open_session, unmask
+from worker.web.threads import in_thread
 
 router = APIRouter(route_class=PageRoute)
 _MAY_ENTER = ("ops:read", "ops:act", "admin")
@@ -25,7 +25,7 @@ async def login(request: Request) -> Response:
         return login_form(request, 403, "The form did not come from this page.")
     answer = go(back)
     try:
-        give_cookie(request, answer, await run_in_threadpool(_enter, form.get("key", [""])[0].strip()))
+        give_cookie(request, answer, await in_thread(_enter, form.get("key", [""])[0].strip()))
     except AuthenticationFailed:
         return login_form(request, 401, "This key is unknown, expired or revoked, or has none of the scopes for it.")
     return answer

@@ -76,7 +76,7 @@ SELECT NULL, workspace_id, key_space, idempotency_key, id, created_at FROM accep
 """
 
 _OLDEST_ACCEPTED = text("""
-SELECT id, row_count, octet_length(rows), attempts, suspect FROM job
+SELECT id, row_count, coalesce(octet_length(rows), 0), attempts, suspect FROM job
 WHERE campaign_id BETWEEN :campaign AND :campaign AND status = 'accepted'
     AND NOT EXISTS (SELECT FROM stage_pause WHERE stage = 'apply')
 ORDER BY campaign_id, id LIMIT :limit

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.concurrency import run_in_threadpool
 
 from worker import nudges
 from worker.identity import version
@@ -17,6 +16,7 @@ from worker.web.doors import Doors
 from worker.web.envelope import Envelope
 from worker.web.openapi import document
 from worker.web.shortcut import BulkShortcut
+from worker.web.threads import in_thread
 
 _DESCRIPTION = """
 Push leads into campaigns in bulk. Each accepted request is a job: committed before the answer, applied once and in
@@ -61,5 +61,5 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     with nudges.sent_in_background():
         async with doors.waiting.open():
             yield
-    await run_in_threadpool(doors.imports.close)
-    await run_in_threadpool(lambda: engine().dispose())
+    await in_thread(doors.imports.close)
+    await in_thread(lambda: engine().dispose())

@@ -2,11 +2,10 @@
 
 from time import monotonic
 
-from starlette.concurrency import run_in_threadpool
-
 from domain.errors import BacklogFull
 from worker.reports.jobs import count_waiting
 from worker.settings import settings
+from worker.web.threads import in_thread
 
 # One look a second and process, however many requests: what comes in between may go over the limit by that much.
 _LOOK_EVERY_SECONDS = 1.0
@@ -23,7 +22,7 @@ class Backlog:
         """Raise `BacklogFull` when the workspace, or all together, have too many jobs waiting."""
         if monotonic() - self._looked_at >= _LOOK_EVERY_SECONDS:
             self._looked_at = monotonic()
-            self._waiting = await run_in_threadpool(count_waiting)
+            self._waiting = await in_thread(count_waiting)
         _refuse_from(self._waiting.get(workspace, 0), settings().max_backlog_jobs)
         _refuse_from(sum(self._waiting.values()), settings().max_backlog_jobs_in_all)
 

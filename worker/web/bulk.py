@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import ApiKey
 from domain.bulk_upsert import BulkUpsertAnswer, Limits, leads_of_body
@@ -24,6 +23,7 @@ from worker.web.doors import doors_of
 from worker.web.openapi import failures, raw_body
 from worker.web.preferences import idempotency_key, seconds_to_wait
 from worker.web.shapes import Accepted, Data
+from worker.web.threads import in_thread
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ async def bulk_upsert(request: Request, campaign_id: str, key: LeadsWriter, *, d
     """
     if dry:
         demand_plain_json(request)
-        return await run_in_threadpool(_dry_run, campaign_id, await request.body(), key)
+        return await in_thread(_dry_run, campaign_id, await request.body(), key)
     return await upsert(request, campaign_id, key)
 
 
@@ -120,24 +120,7 @@ def _leads(body: bytes) -> list[object]:
 
 
 async def _off_the_loop_if_large(body: bytes, work: Callable[[], T]) -> T:
-    if len(body) <= _LARGE_BODY_BYTES:
-        return work()
-    outcome = await run_in_threadpool(_outcome, work)
-    try:
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-    finally:
-        del outcome  # or what is raised would hold the frame that holds it
-
-
-def _outcome(work: Callable[[], T]) -> T | Exception:
-    # What a thread raises, anyio leaves in a circle with all the frames that it went through, and one of them holds the
-    # body: 40 bodies of 5 MB that were not JSON made 330 MB of garbage.
-    try:
-        return work()
-    except Exception as error:  # noqa: BLE001  # it is raised where the answer is made
-        return error
+    return await in_thread(work) if len(body) > _LARGE_BODY_BYTES else work()
 
 
 def _data(told: BaseModel, status: int, headers: dict[str, str]) -> JSONResponse:

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
-from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import ApiKey, Scope, demand, digest_of
 from domain.errors import AuthenticationFailed
 from worker.store.api_keys import authenticate
 from worker.web.rate_limit import count_request
+from worker.web.threads import in_thread
 
 # A key is looked up once in so many seconds and process: that long a revoked one may still work.
 _REMEMBERED_SECONDS = 5.0
@@ -51,7 +51,7 @@ async def key_of(token: str) -> ApiKey:
     digest = digest_of(token)
     known_until, key = _remembered.get(digest, (0.0, None))
     if key is None or known_until < monotonic():
-        key = await run_in_threadpool(authenticate, token)
+        key = await in_thread(authenticate, token)
         _remember(digest, key)
     return key
 

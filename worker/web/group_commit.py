@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
-
 from worker.store.ledger import Acceptance, Request, accept_together
+from worker.web.threads import in_thread
 
 # More bytes than this in one transaction make its members wait longer than they gain.
 _GROUP_BYTES = 256 * 1024
@@ -81,7 +80,7 @@ class GroupCommit:
 
     async def _commit(self, group: Sequence[_Member]) -> None:
         try:
-            outcomes = await run_in_threadpool(accept_together, [member.request for member in group])
+            outcomes = await in_thread(accept_together, [member.request for member in group])
         except Exception as error:  # noqa: BLE001  # each member is told; nobody else would be
             outcomes = [error] * len(group)
         for member, outcome in zip(group, outcomes, strict=True):

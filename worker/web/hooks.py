@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 
 from domain.bulk_upsert import Limits
 from domain.errors import Refusal
@@ -29,6 +28,7 @@ from worker.web.doors import doors_of
 from worker.web.errors import failure
 from worker.web.openapi import ANY_JSON, failures
 from worker.web.shapes import Data
+from worker.web.threads import in_thread
 
 router = APIRouter(prefix="/hooks", tags=["Webhooks"])
 
@@ -60,7 +60,7 @@ async def receive(request: Request, source_id: str) -> Response:
     became of a delivery stands in `GET /v1/sources/{id}/deliveries`.
     """
     body = await request.body()
-    hook, fault = await run_in_threadpool(_check, source_id, request.headers, body)
+    hook, fault = await in_thread(_check, source_id, request.headers, body)
     if hook is None or fault is not None:
         return _refused(request, hook, fault)
     try:
@@ -90,11 +90,11 @@ async def _take(request: Request, hook: Hook, body: bytes) -> Response:
     doors = doors_of(request)
     await doors.backlog.check(hook.workspace)
     limits = Limits(settings().max_leads, settings().max_body_bytes)
-    mapped = await run_in_threadpool(read_payload, hook.recipe, body, limits)
+    mapped = await in_thread(read_payload, hook.recipe, body, limits)
     if not mapped.leads:
         await _note(hook, "no_leads", "leadsPath finds no leads in this payload")
         return _answer(Delivered(job_id=None, status="no_leads", received=0, errors=[]))
-    ledger_request = await run_in_threadpool(_as_request, hook, mapped, request.headers, body)
+    ledger_request = await in_thread(_as_request, hook, mapped, request.headers, body)
     accepted = await doors.commit.accept(ledger_request)
     about(campaign_id=hook.campaign_id, job_id=accepted.job_id)
     told = summary(accepted.errors, mapped.faults, accepted.received)
@@ -125,7 +125,7 @@ def _answer(told: Delivered, headers: Mapping[str, str] | None = None) -> JSONRe
 
 
 async def _note(hook: Hook, outcome: Outcome, detail: str | None, job: int | None = None) -> None:
-    await run_in_threadpool(_quietly, partial(deliveries.record_delivery, hook.number, outcome, detail, job))
+    await in_thread(_quietly, partial(deliveries.record_delivery, hook.number, outcome, detail, job))
 
 
 def _quietly(write: Callable[[], None]) -> None:

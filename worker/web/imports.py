@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from domain.errors import Refusal
@@ -25,6 +24,7 @@ from worker.web.import_request import KINDS, EndedEarly, Taken, asked_of, take_i
 from worker.web.openapi import failures, raw_body
 from worker.web.paging import DEFAULT_LIMIT, Cursor, Limit, number_of, page
 from worker.web.shapes import Data, Page
+from worker.web.threads import in_thread
 from worker.web.upload import ConnectionCut, Upload
 
 router = APIRouter(tags=["Imports"])
@@ -105,7 +105,7 @@ async def import_file(
     outcome = await doors.imports.run(key.workspace, upload, partial(take_in, asked, upload))
     if isinstance(outcome, EndedEarly):
         return _ended_early(outcome)
-    return await run_in_threadpool(_taken, outcome, dict(request.state.rate_limit_headers))
+    return await in_thread(_taken, outcome, dict(request.state.rate_limit_headers))
 
 
 @router.get("/campaigns/{campaign_id}/imports", responses=failures(400, 404))

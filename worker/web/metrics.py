@@ -11,13 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Security
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials
-from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import demand
 from domain.errors import AuthenticationFailed
 from worker.observability import exposition
 from worker.web.caller import bearer, key_of
 from worker.web.openapi import failures
+from worker.web.threads import in_thread
 
 router = APIRouter(tags=["Health"])
 
@@ -37,7 +37,7 @@ async def metrics(
         if given is None:
             raise AuthenticationFailed
         demand(await key_of(given.credentials), "ops:read")
-    return Response(await run_in_threadpool(exposition.exposition), media_type=exposition.CONTENT_TYPE)
+    return Response(await in_thread(exposition.exposition), media_type=exposition.CONTENT_TYPE)
 
 
 def _is_from_this_machine(request: Request) -> bool:

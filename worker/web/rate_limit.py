@@ -10,13 +10,13 @@ from time import time
 from typing import Any, cast
 
 from redis import RedisError
-from starlette.concurrency import run_in_threadpool
 
 from domain.api_key import ApiKey
 from domain.errors import RateLimited
 from worker.nudges import redis
 from worker.redis_client import why_unreachable
 from worker.settings import settings
+from worker.web.threads import in_thread
 
 _WINDOW_SECONDS = 60
 
@@ -29,7 +29,7 @@ async def count_request(key: ApiKey) -> dict[str, str]:
     if not limit:
         return {}
     minute, second = divmod(int(time()), _WINDOW_SECONDS)
-    used = await run_in_threadpool(_count, f"enrollment:rate:{key.digest.hex()[:32]}:{minute}")
+    used = await in_thread(_count, f"enrollment:rate:{key.digest.hex()[:32]}:{minute}")
     if used > limit:
         raise RateLimited(limit=limit)
     left = _WINDOW_SECONDS - second

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from starlette.concurrency import run_in_threadpool
 
 from domain.bulk_upsert import Limits
 from domain.source import SourceRules
@@ -21,6 +20,7 @@ from worker.web.campaigns import Name
 from worker.web.openapi import ANY_JSON, failures
 from worker.web.paging import DEFAULT_LIMIT, Cursor, Limit, number_of, page
 from worker.web.shapes import Data, Page
+from worker.web.threads import in_thread
 
 router = APIRouter(prefix="/sources", tags=["Webhooks"])
 
@@ -104,7 +104,7 @@ async def try_out(request: Request, source_id: str, key: Reader) -> Data[Preview
     """Say what a sample payload, the body of this call, would become. Nothing is written."""
     demand_plain_json(request)
     limits = Limits(settings().max_leads, settings().max_body_bytes)
-    return Data(data=await run_in_threadpool(preview, source_id, await request.body(), limits, key.workspace))
+    return Data(data=await in_thread(preview, source_id, await request.body(), limits, key.workspace))
 
 
 @router.get("/{source_id}/deliveries", responses=failures(404))

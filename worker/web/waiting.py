@@ -16,13 +16,13 @@ from typing import Any, cast
 
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 
 from worker.nudges import FINISHED
 from worker.redis_client import connected, why_unreachable
 from worker.reports.jobs import JobReport, read_finished_jobs
 from worker.store.ledger import Acceptance
 from worker.store.trouble import reason_of
+from worker.web.threads import in_thread
 
 _LOOK_EVERY_SECONDS = 1.0
 _TRY_AGAIN_SECONDS = 1.0
@@ -133,7 +133,7 @@ class WaitingRoom:
         if not wanted:
             return
         try:
-            finished = await run_in_threadpool(read_finished_jobs, wanted)
+            finished = await in_thread(read_finished_jobs, wanted)
         except SQLAlchemyError as error:
             log.warning("callers wait on, the store cannot be asked: %s", reason_of(error))
             return

@@ -1,6 +1,7 @@
 """A job's rows column by column: those of jobs that were accepted before are rewritten.
 
-A program of an earlier version cannot read them: stop those first. Nothing was released with the earlier format.
+A program of an earlier version cannot read them: stop those first. A request that comes again with the key that it had
+before is refused as another one, for its fingerprint is that of its rows. Nothing was released with the earlier format.
 """
 
 from alembic import op
