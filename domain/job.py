@@ -58,7 +58,7 @@ def row_results(
 # What a transaction costs is shared by its rows: 5,000 at a time are a fifth faster than 2,000; 8,000 would gain
 # another 4 %. A lead that arrives behind an import waits for one such batch, about 0.1 s.
 BATCH_ROWS = 5_000
-# A statement holds its rows several times over: rows of 64 KiB, the most there may be, took 300 MB at 5,000 a time.
+# A statement holds its rows several times over: rows of 64 KiB, the most there may be, come to 320 MB at 5,000 a time.
 # Ordinary ones come to 1.5 MB.
 BATCH_BYTES = 8 * 1024 * 1024
 # Of single leads, 200 at a time were applied at 1,800 jobs/s and 500 at 4,400; 1,000 gained nothing more.

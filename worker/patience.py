@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from redis import RedisError
 
+from worker.redis_client import why_unreachable
 from worker.store.trouble import is_store_trouble, reason_of
 
 T = TypeVar("T")
@@ -49,13 +50,17 @@ def until_done(action: Callable[[], T], *, even_when_stopping: bool = False, wit
         except Exception as error:
             if not _is_trouble(error) or monotonic() >= deadline:
                 raise
-            log.warning("trouble, trying again in %.1f s: %s", delay, reason_of(error))
+            log.warning("trouble, trying again in %.1f s: %s", delay, _reason(error))
         _wait(delay, even_when_stopping=even_when_stopping)
     raise AssertionError
 
 
 def _is_trouble(error: Exception) -> bool:
     return is_store_trouble(error) or isinstance(error, RedisError)
+
+
+def _reason(error: Exception) -> str:
+    return why_unreachable(error) if isinstance(error, RedisError) else reason_of(error)
 
 
 def _delays() -> Iterator[float]:

@@ -34,7 +34,6 @@ def redis_that_fails_over(store: Store, tmp_path: Path, monkeypatch: pytest.Monk
         app._after_fork()  # let it make its connections anew
         yield running
     app._after_fork()
-    forget_connections()
 
 
 class Producer:

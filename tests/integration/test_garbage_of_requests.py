@@ -4,12 +4,17 @@ import gc
 import json
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 import pytest
 from support.http import Caller
 
 ASYNC = {"Prefer": "respond-async"}
 NOBODYS = "camp_01hx4mrqpbcn7wh2gfk9yz6e3s"
+
+
+def out_of_order(_: object) -> NoReturn:
+    raise RuntimeError("no commit today")
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def garbage() -> Iterator[list[object]]:
 
 @pytest.mark.parametrize("leads", [1, 500])
 def test_a_refused_request_leaves_no_frame_that_holds_its_body(
-    caller: Caller, garbage: list[object], leads: int
+    caller: Caller, garbage: list[object], monkeypatch: pytest.MonkeyPatch, leads: int
 ) -> None:
     campaign = caller.campaign()
     body = json.dumps({"leads": [{"email": f"{number}@x.test"} for number in range(leads)]})
@@ -41,8 +46,10 @@ def test_a_refused_request_leaves_no_frame_that_holds_its_body(
         caller("POST", bulk.format(NOBODYS), content=body, headers=plain),
         caller("POST", bulk.format(campaign), content=body, headers=plain | {"Authorization": "Bearer sk_live_x"}),
     ]
+    monkeypatch.setattr("worker.web.group_commit.accept_together", out_of_order)
+    refused.append(caller("POST", bulk.format(campaign), content=body, headers=plain))
     gc.collect()
 
-    assert [answer.status_code for answer in refused] == [400, 400, 404, 401]
+    assert [answer.status_code for answer in refused] == [400, 400, 404, 401, 500]
     frames = [kept.f_code for kept in garbage if isinstance(kept, FrameType)]
     assert [code.co_name for code in frames if "/worker/" in code.co_filename] == []

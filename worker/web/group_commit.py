@@ -79,12 +79,16 @@ class GroupCommit:
         return group
 
     async def _commit(self, group: Sequence[_Member]) -> None:
-        try:
-            outcomes = await in_thread(accept_together, [member.request for member in group])
-        except Exception as error:  # noqa: BLE001  # each member is told; nobody else would be
-            outcomes = [error] * len(group)
+        outcomes = await in_thread(_outcomes, [member.request for member in group])
         for member, outcome in zip(group, outcomes, strict=True):
             _settle(member.outcome, outcome)
+
+
+def _outcomes(requests: Sequence[Request]) -> Sequence[Acceptance | Exception]:
+    try:
+        return accept_together(requests)
+    except Exception as error:  # noqa: BLE001  # each member is told; nobody else would be
+        return [error] * len(requests)
 
 
 def _settle(future: "asyncio.Future[Acceptance]", outcome: Acceptance | Exception) -> None:
